@@ -1,0 +1,75 @@
+//! A store: numbered bytes that outlive the power, behind a write cache that may not.
+//!
+//! Invariants
+//! - S1 A write that returned may be lost, torn at 512-byte sectors or reordered until a later
+//!   [`Store::flush`] returned `Ok`; after that it is there.
+//! - S2 A flush that failed says nothing about any write since the last good flush, and a second
+//!   flush of the same blocks proves nothing (the kernel reports an error once): write anew.
+//! - S3 All methods take `&self`: the pager, the snapshot writer and the journal share one store
+//!   from several threads. Overlapping concurrent writes are the caller's error.
+
+use alloc::string::String;
+
+/// Why a store operation failed, coarse enough to decide on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// The medium or the kernel reported an I/O error.
+    Io,
+    /// No space is left to grow into.
+    Full,
+    /// The store may only be read.
+    ReadOnly,
+    /// The range lies behind the end of the store.
+    OutOfRange,
+    /// The medium is gone (file removed from under us, device unplugged).
+    Gone,
+}
+
+/// A failed store operation: kind, and one line for the user (lowercase, with value and bound).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError {
+    /// What to decide on.
+    pub kind: StoreErrorKind,
+    /// What to show.
+    pub message: String,
+}
+
+impl core::fmt::Display for StoreError {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+/// Bytes that outlive the power. Offsets and lengths are in bytes.
+pub trait Store: Send + Sync {
+    /// The length of the store in bytes.
+    fn len(&self) -> Result<u64, StoreError>;
+
+    /// Whether the store holds no byte at all.
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Makes the store at least `bytes` long; new bytes read as zero (sparse where possible).
+    fn grow(&self, bytes: u64) -> Result<(), StoreError>;
+
+    /// Makes the store at most `bytes` long.
+    fn truncate(&self, bytes: u64) -> Result<(), StoreError>;
+
+    /// Fills `into` from `offset`; a range behind the end is [`StoreErrorKind::OutOfRange`].
+    ///
+    /// Called from the pager's fault handler: it must neither lock nor allocate when it succeeds.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), StoreError>;
+
+    /// Writes `from` at `offset`, within the length.
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), StoreError>;
+
+    /// Returns when everything written before the call is durable (S1, S2).
+    fn flush(&self) -> Result<(), StoreError>;
+
+    /// Says that the range's content is no longer needed; it may read as zero afterwards.
+    fn discard(&self, offset: u64, bytes: u64) -> Result<(), StoreError> {
+        let _ = (offset, bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! A header: the word before an object's slots.
+//!
+//! ```text
+//!   bit 0–1    11, so that a header read as a value is lost, not a number
+//!   bit 2–23   class index (22 bits)
+//!   bit 24–28  format (5 bits)
+//!   bit 29     immutable
+//!   bit 30     pinned: never moved (allocated in old space)
+//!   bit 31     reserved, 0
+//!   bit 32–53  identity hash (22 bits), 0 = none given yet
+//!   bit 54–63  slot count in words (10 bits); 1023 = the count stands in the word before the header
+//! ```
+//!
+//! The word before the header of an oversize object is a SmallInteger pattern (low bits 01), so a
+//! walk over a block tells it from a header. A reference points to the header, always.
+//!
+//! Every object but LostObjects and fillers occupies at least two words (header and one slot), so
+//! that any object can become a forwarder: class index [`KnownClass::Forwarder`], the target in
+//! slot 0, the other slots cleared, size kept.
+
+use super::known::{ClassIndex, KnownClass};
+
+/// Flag: stores into the object are refused.
+pub const IMMUTABLE: u64 = 1 << 29;
+/// Flag: the object never moves.
+pub const PINNED: u64 = 1 << 30;
+/// The slot-count field of an object whose count stands before its header.
+pub const OVERSIZE: u64 = 1023;
+/// The greatest slot count that fits the header.
+pub const MAX_SMALL_SLOTS: usize = 1022;
+
+/// How the slots of an object are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Format {
+    /// References only, as many as the class names.
+    Fixed = 0,
+    /// References, named ones first, then indexable ones.
+    Indexable = 1,
+    /// As `Indexable`; the indexable slots do not keep what they refer to.
+    Weak = 2,
+    /// Key in slot 0, the others kept only while the key is reachable otherwise.
+    Ephemeron = 3,
+    /// 64-bit raw words.
+    Words64 = 4,
+    /// 32-bit raw words, all of the last slot used.
+    Words32 = 5,
+    /// 32-bit raw words, the upper half of the last slot unused.
+    Words32Odd = 6,
+    /// 16-bit raw units; `Words16 + n` leaves the last `n` units of the last slot unused (n < 4).
+    Words16 = 8,
+    /// Bytes; `Bytes + n` leaves the last `n` bytes of the last slot unused (n < 8).
+    Bytes = 16,
+    /// Free memory: the slots mean nothing.
+    Filler = 30,
+    /// Slot 0 refers to what the object has become.
+    Forwarder = 31,
+}
+
+/// The header of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Header(pub u64);
+
+impl Header {
+    /// A header without hash and flags. `slots` above [`MAX_SMALL_SLOTS`] set [`OVERSIZE`].
+    /// `format` is the raw 5-bit field (a [`Format`] plus its count of unused units).
+    pub const fn new(class: ClassIndex, format: u8, slots: usize) -> Header {
+        let count = if slots > MAX_SMALL_SLOTS { OVERSIZE } else { slots as u64 };
+        Header(3 | ((class.0 as u64) << 2) | ((format as u64) << 24) | (count << 54))
+    }
+
+    /// The class index.
+    pub const fn class(self) -> ClassIndex {
+        ClassIndex(((self.0 >> 2) & 0x3f_ffff) as u32)
+    }
+
+    /// The raw 5-bit format field.
+    pub const fn format(self) -> u8 {
+        ((self.0 >> 24) & 31) as u8
+    }
+
+    /// The slot-count field; [`OVERSIZE`] means that the count stands before the header.
+    pub const fn slot_field(self) -> u64 {
+        self.0 >> 54
+    }
+
+    /// Whether the slot count stands before the header.
+    pub const fn is_oversize(self) -> bool {
+        self.slot_field() == OVERSIZE
+    }
+
+    /// The identity hash; 0 while none was given.
+    pub const fn hash(self) -> u32 {
+        ((self.0 >> 32) & 0x3f_ffff) as u32
+    }
+
+    /// The same header with another class.
+    pub const fn with_class(self, class: ClassIndex) -> Header {
+        Header((self.0 & !(0x3f_ffff << 2)) | ((class.0 as u64) << 2))
+    }
+
+    /// The same header with another raw format field.
+    pub const fn with_format(self, format: u8) -> Header {
+        Header((self.0 & !(31 << 24)) | ((format as u64) << 24))
+    }
+
+    /// The same header with an identity hash (22 bits).
+    pub const fn with_hash(self, hash: u32) -> Header {
+        Header((self.0 & !(0x3f_ffff << 32)) | (((hash & 0x3f_ffff) as u64) << 32))
+    }
+
+    /// Whether the word has the tag of a header.
+    pub const fn is_header(word: u64) -> bool {
+        word & 3 == 3
+    }
+
+    /// Whether slots hold tagged words.
+    pub const fn has_references(self) -> bool {
+        self.format() <= Format::Ephemeron as u8
+    }
+
+    /// Whether the slots are bytes.
+    pub const fn is_bytes(self) -> bool {
+        self.format() & 0b11000 == Format::Bytes as u8
+    }
+
+    /// Unused bytes at the end of the last slot, of raw formats.
+    pub const fn unused_bytes(self) -> usize {
+        match self.format() {
+            6 => 4,
+            f @ 9..=11 => 2 * (f as usize - 8),
+            f @ 17..=23 => f as usize - 16,
+            _ => 0,
+        }
+    }
+}
+
+/// The word before the header of an oversize object: its slot count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct SizeWord(pub u64);
+
+impl SizeWord {
+    /// The size word of an object with `slots` slots.
+    pub const fn new(slots: usize) -> SizeWord {
+        SizeWord(((slots as u64) << 2) | 1)
+    }
+
+    /// Whether the word, met where an object starts, is a size word.
+    pub const fn is_size(word: u64) -> bool {
+        word & 3 == 1
+    }
+
+    /// The slot count.
+    pub const fn slots(self) -> usize {
+        (self.0 >> 2) as usize
+    }
+}
+
+/// What fills a lost page: the header of an empty LostObject, and in a slot no value of any class.
+pub const LOST_WORD: u64 = Header::new(KnownClass::LostObject.index(), Format::Fixed as u8, 0).0;
+
+const _: () = assert!(LOST_WORD & 3 == 3);
+const _: () = assert!(Header(LOST_WORD).slot_field() == 0);
+const _: () = assert!(KnownClass::COUNT < 64);

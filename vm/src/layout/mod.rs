@@ -1,0 +1,17 @@
+//! The one table of what words, headers, objects and the space look like.
+//!
+//! Everything that reads or writes an object, in whatever crate, takes its numbers from here: the
+//! heap, the interpreter, `seed`, the verifier, the documentation.
+
+mod header;
+mod known;
+mod space;
+mod word;
+
+pub use header::{Format, Header, IMMUTABLE, LOST_WORD, MAX_SMALL_SLOTS, OVERSIZE, PINNED, SizeWord};
+pub use known::{
+    ClassIndex, FIRST_FREE_CLASS, Known, KnownClass, KnownObject, behavior, block_closure, class,
+    compiled_code, context, method_dictionary, process,
+};
+pub use space::*;
+pub use word::{MAX_SMALL_INTEGER, MIN_SMALL_INTEGER, Word};
