@@ -8,6 +8,7 @@
 
 use crate::kinds::BlockNumber;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 /// A run of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +102,19 @@ impl Extents {
         }
     }
 
+    /// Takes out whatever of a run is there, and answers it.
+    pub(crate) fn take_within(&mut self, run: Run) -> Vec<Run> {
+        let before = self.by_place.range(..run.end().0).rev();
+        let overlaps = before.take_while(|&(&first, &blocks)| first + blocks > run.first.0);
+        let cut = |(&first, &blocks): (&u64, &u64)| {
+            let from = first.max(run.first.0);
+            Run::new(BlockNumber(from), (first + blocks).min(run.end().0) - from)
+        };
+        let taken: Vec<Run> = overlaps.map(cut).collect();
+        self.remove(run);
+        taken
+    }
+
     /// Whether a block is in the set.
     #[cfg(test)]
     pub(crate) fn contains(&self, block: BlockNumber) -> bool {
@@ -132,7 +146,6 @@ impl Extents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     fn set(runs: &[(u64, u64)]) -> Extents {
         let mut set = Extents::default();
@@ -186,7 +199,9 @@ mod tests {
                 plain.extend(blocks);
             } else {
                 runs.remove(run);
-                blocks.for_each(|block| drop(plain.remove(&block)));
+                for block in blocks {
+                    plain.remove(&block);
+                }
             }
             shown(&runs);
             assert!((0..210).all(|block| runs.contains(BlockNumber(block)) == plain.contains(&block)));

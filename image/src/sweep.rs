@@ -47,6 +47,11 @@ pub(crate) struct Walk {
     /// By block: level and index where it is used, plus one. Empty when only nodes are walked.
     uses: Vec<u64>,
     waiting: Vec<Item>,
+    /// What is visited when nothing else is left: what only the parent of the head reaches.
+    waiting_longer: Vec<Item>,
+    /// Blocks that were reached by what waited longer only.
+    pub(crate) passing: Extents,
+    is_passing: bool,
     /// What was found.
     pub(crate) damages: Vec<Damage>,
     /// Blocks that were visited.
@@ -64,6 +69,9 @@ impl Walk {
             marks: vec![0; limit.0.div_ceil(64) as usize],
             uses,
             waiting: Vec::new(),
+            waiting_longer: Vec::new(),
+            passing: Extents::default(),
+            is_passing: false,
             damages: Vec::new(),
             visited: 0,
         }
@@ -85,16 +93,21 @@ impl Walk {
         self.waiting.push(Item::Map(map.entry, map.levels, 0));
     }
 
-    /// Marks a run as in use without looking at it.
-    pub(crate) fn keep(&mut self, run: Run) {
-        for block in run.first.0..run.end().0.min(self.limit.0) {
-            self.mark(BlockNumber(block));
-        }
+    /// Adds what a commit reaches that will soon be neither the head nor its parent.
+    pub(crate) fn add_passing(&mut self, commit: &Commit, disk: &Disk) {
+        let waiting = core::mem::take(&mut self.waiting);
+        self.add(commit, disk);
+        let mut added = core::mem::replace(&mut self.waiting, waiting);
+        self.waiting_longer.append(&mut added);
     }
 
     /// Goes on for `budget` blocks; answers whether the walk is done.
     pub(crate) fn step(&mut self, disk: &Disk, budget: u32) -> bool {
         for _ in 0..budget {
+            if self.waiting.is_empty() {
+                core::mem::swap(&mut self.waiting, &mut self.waiting_longer);
+                self.is_passing = true;
+            }
             let Some(item) = self.waiting.pop() else { return true };
             match item {
                 Item::Map(entry, level, index) => self.visit_map(disk, entry, level, index),
@@ -102,7 +115,7 @@ impl Walk {
                 Item::List(kind, entry) => self.visit_list(disk, kind, entry),
             }
         }
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.waiting_longer.is_empty()
     }
 
     /// Whether a block was visited.
@@ -133,6 +146,9 @@ impl Walk {
             } else if *used != used_as {
                 self.damages.push(Damage::new(Place::Block(block), Fault::UsedTwice));
             }
+        }
+        if fresh && self.is_passing {
+            self.passing.insert_block(block);
         }
         self.visited += u64::from(fresh);
         fresh

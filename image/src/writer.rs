@@ -201,7 +201,8 @@ impl Job {
 
     fn write_page(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
         let Some(&nth) = self.order.get(self.cursor) else {
-            return self.begin_nodes(desk);
+            self.begin_nodes();
+            return Ok(());
         };
         let Some(frozen) = self.frozen.as_ref() else { return Ok(()) };
         let page = frozen.pages().get(nth).copied().unwrap_or_default();
@@ -220,37 +221,22 @@ impl Job {
         Ok(())
     }
 
-    fn begin_nodes(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
+    fn begin_nodes(&mut self) {
         self.cursor = 0;
         self.phase = if self.dirty.is_empty() { Phase::Moments } else { Phase::Nodes };
-        let needed = levels_for(self.commit.heap.pages);
-        while self.commit.map.levels < needed && self.phase == Phase::Nodes {
-            self.add_level(desk)?;
-        }
         self.old_map = self.commit.map;
-        self.path = (0..=self.commit.map.levels).map(|_| None).collect();
-        self.level = 1;
-        Ok(())
-    }
-
-    /// Puts a node on top whose first entry is the old root.
-    fn add_level(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
-        let map = &mut self.commit.map;
-        if map.levels > 0 && !map.entry.is_hole() {
-            let mut node = Node::filled(Entry::HOLE);
-            node.0[0] = map.entry;
-            let mut bytes = zero_block();
-            node.encode(&mut bytes);
-            map.entry = self.outlet.send(desk.disk, desk.blocks, &bytes)?;
+        if self.phase == Phase::Nodes {
+            self.commit.map.levels = self.old_map.levels.max(levels_for(self.commit.heap.pages));
         }
-        map.levels += 1;
-        Ok(())
+        self.path = (0..=self.old_map.levels).map(|_| None).collect();
+        self.level = 1;
     }
 
     /// Writes the node that holds the next of the changed entries.
     fn write_node(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
         let Some(&(first, _)) = self.dirty.get(self.cursor) else {
-            return self.end_level();
+            self.end_level();
+            return Ok(());
         };
         let parent = first / FANOUT;
         let rest = &self.dirty[self.cursor..];
@@ -277,23 +263,35 @@ impl Job {
         Ok(())
     }
 
-    fn end_level(&mut self) -> Result<(), ImageError> {
+    fn end_level(&mut self) {
         let done = core::mem::take(&mut self.dirty);
         self.changed.push(done);
         self.dirty = core::mem::take(&mut self.raised);
         self.cursor = 0;
+        if self.level == self.old_map.levels {
+            self.replace_old_root();
+        }
         if self.level < self.commit.map.levels {
             self.level += 1;
-            return Ok(());
+            return;
         }
         if let Some(&(_, entry)) = self.dirty.first() {
-            self.replace(self.old_map.entry, &Faults::default());
             self.commit.map.entry = entry;
         }
         let top = core::mem::take(&mut self.dirty);
         self.changed.push(top);
         self.phase = Phase::Moments;
-        Ok(())
+    }
+
+    /// On the level of the old root: a new node stands in its place, or, in a map that grew and
+    /// changed only behind it, it becomes the first of the nodes on its level.
+    fn replace_old_root(&mut self) {
+        let old = self.old_map.entry;
+        if self.dirty.first().is_some_and(|&(index, _)| index == 0) {
+            self.replace(old, &Faults::default());
+        } else if !old.is_hole() {
+            self.dirty.insert(0, (0, old));
+        }
     }
 
     /// An entry is no longer in the map: its block is the head's own, or a moment holds it.
@@ -310,6 +308,9 @@ impl Job {
 
     /// The node `index` of `level` as the old map has it. What is damaged is taken as lost.
     fn old_node(&mut self, disk: &Disk, level: u32, index: u64) -> Result<Node, ImageError> {
+        if level > self.old_map.levels || index_on(self.old_map.levels - level, index) != 0 {
+            return Ok(Node::filled(Entry::HOLE));
+        }
         let mut from = level;
         let mut entry = self.old_map.entry;
         for above in level..=self.old_map.levels {

@@ -19,7 +19,7 @@ pub use create::CreateOptions;
 use crate::alloc_blocks::{Allocator, Purpose};
 use crate::disk::Disk;
 use crate::error::{Damage, ImageError};
-use crate::extents::{Extents, Run};
+use crate::extents::Extents;
 use crate::faults::Faults;
 use crate::format::{Commit, ListKind, LostRun, SummedExtent};
 use crate::frozen::{HeapWords, Snapshot};
@@ -79,6 +79,8 @@ pub struct World {
     identity: [u8; 16],
     head: Commit,
     parent: Option<Commit>,
+    /// The commit that was opened.
+    opened: CommitNumber,
     highest: CommitNumber,
     blocks: Allocator,
     journal: Journal,
@@ -87,6 +89,8 @@ pub struct World {
     done: VecDeque<Progress>,
     unverified: Vec<SummedExtent>,
     sweep: Option<Walk>,
+    /// What newer commits wrote that could not be opened: kept until the next acknowledgement.
+    passed_over: Vec<SummedExtent>,
     damages: Vec<Damage>,
     unaccepted: Option<Damage>,
     flush_failed: Option<StoreError>,
@@ -112,11 +116,13 @@ impl World {
             blocks: Allocator::new(found.high_water, found.disk.geometry.reserve_blocks.into()),
             read_only: options.read_only,
             identity: options.identity,
+            opened: found.head.number,
             highest: found.highest,
             job: None,
             done: VecDeque::new(),
             unverified: found.unverified.clone(),
             sweep: None,
+            passed_over: Vec::new(),
             damages: report.damages.clone(),
             unaccepted: None,
             flush_failed: None,
@@ -148,13 +154,9 @@ impl World {
         let mut walk = Walk::new(Depth::Nodes, found.high_water, &self.disk);
         walk.add(&self.head, &self.disk);
         if let Some(parent) = found.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
-            walk.add(parent, &self.disk);
+            walk.add_passing(parent, &self.disk);
         }
-        for commit in &found.newer {
-            for extent in &commit.extents {
-                walk.keep(Run::new(extent.first, extent.blocks.into()));
-            }
-        }
+        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
         self.sweep = Some(walk);
     }
 

@@ -34,9 +34,25 @@ impl World {
     fn end_sweep(&mut self, walk: &Walk) {
         self.damages.extend_from_slice(&walk.damages);
         if walk.damages.is_empty() {
-            let free = walk.unmarked(self.disk.geometry.first_data);
-            self.blocks.learn(&free, self.head.parent);
+            self.learn_swept(walk);
         }
+    }
+
+    /// What only the parent reached is pending, as if the opened commit had just replaced it.
+    fn learn_swept(&mut self, walk: &Walk) {
+        let mut free = walk.unmarked(self.disk.geometry.first_data);
+        let by = self.opened;
+        walk.passing.runs().for_each(|run| self.blocks.learn_pending(by, run));
+        for extent in core::mem::take(&mut self.passed_over) {
+            let run = Run::new(extent.first, extent.blocks.into());
+            let (first, end) = (self.disk.geometry.first_data, self.blocks.high_water());
+            if run.first >= first && run.end() <= end {
+                for block in free.take_within(run) {
+                    self.blocks.learn_pending(by, block);
+                }
+            }
+        }
+        self.blocks.learn(&free, self.head.parent);
     }
 
     /// Finishes the sweep, if one is needed and possible.
