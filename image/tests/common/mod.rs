@@ -103,6 +103,12 @@ impl Bench {
         Bench { store, world, pages: Pages::new(), heap_pages: 0, epoch: 0, now_ns: 1_000_000_000 }
     }
 
+    /// A bench around a world that is open already.
+    pub fn new_on(world: World, store: SimStore) -> Bench {
+        let heap_pages = world.heap().pages;
+        Bench { store, world, pages: Pages::new(), heap_pages, epoch: 1000, now_ns: 3_000_000_000 }
+    }
+
     /// Opens what a medium holds.
     pub fn open(medium: Medium, salt: u64) -> Result<(Bench, OpenReport), image::ImageError> {
         let store = SimStore::on(medium);
