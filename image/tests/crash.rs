@@ -81,7 +81,7 @@ impl Script {
 
     fn snapshot(&mut self) {
         let count = 1 + self.random.below(4);
-        let spread = [6, 6, 300, 1000][self.random.below(4)];
+        let spread = [6, 6, 300, 700][self.random.below(4)];
         let mut dirty = BTreeMap::new();
         for _ in 0..count {
             self.tag += 1;

@@ -194,7 +194,7 @@ pub fn trimmed(pages: &Pages) -> Pages {
 
 /// All pages of a moment, as numbers; an error says which page is neither whole nor known to be lost.
 pub fn read_all(world: &mut World, id: MomentId) -> Result<Pages, String> {
-    let reader = world.reader(id).map_err(|error| error.to_string())?;
+    let mut reader = world.reader(id).map_err(|error| error.to_string())?;
     let mut pages = Pages::new();
     let mut bytes = [0; BLOCK_BYTES];
     for page in 0..reader.heap().pages {
