@@ -25,4 +25,7 @@ pub mod frame_flags {
     pub const UNWIND: u64 = 4;
     /// The frame is marked as an exception handler: `on:do:`.
     pub const HANDLER: u64 = 8;
+    /// The method says `<primitive: #name error: reason>`: when the primitive declines, the machine
+    /// leaves the reason in the frame slot directly behind the arguments (before temp vectors).
+    pub const PRIMITIVE_ERROR: u64 = 16;
 }
