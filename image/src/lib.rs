@@ -1,1 +1,7 @@
-//! (being built)
+//! Pages, epochs, snapshots, moments, journal, recovery.
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod space;
