@@ -13,4 +13,5 @@ compile_error!("the hosted port runs on Linux on x86-64 only; see README, limits
 pub mod clock;
 pub mod file_store;
 pub mod memory;
+pub mod services;
 mod sys;
