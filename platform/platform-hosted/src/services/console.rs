@@ -149,7 +149,6 @@ fn write(mut to: impl Write, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn a_read_would_block_and_rings_once_bytes_are_there() {
