@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "room: frozen pages")]
 
 use super::{PAGE_BYTES, SpaceFaults, Words};
+use crate::kinds::PageIndex;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,7 +27,7 @@ pub struct Frozen {
     region: Arc<dyn Region>,
     words: Words,
     epoch: u32,
-    pages: Vec<u32>,
+    pages: Vec<PageIndex>,
     /// W, by place on the list.
     marks: Vec<AtomicU8>,
     copies: Vec<AtomicPtr<Copy>>,
@@ -34,20 +35,11 @@ pub struct Frozen {
     mutator_skips_swap: AtomicBool,
 }
 
-/// What the writer needs to know of a closed epoch, apart from the bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct FrozenView<'a> {
-    /// The epoch.
-    pub epoch: u32,
-    /// Its pages, in the order of their first dirtying.
-    pub pages: &'a [u32],
-}
-
 impl Frozen {
     pub(super) fn new(
         region: Arc<dyn Region>,
         epoch: u32,
-        pages: Vec<u32>,
+        pages: Vec<PageIndex>,
         faults: SpaceFaults,
     ) -> Frozen {
         let mut marks = Vec::new();
@@ -77,18 +69,13 @@ impl Frozen {
     }
 
     /// The pages.
-    pub fn page_numbers(&self) -> &[u32] {
+    pub fn page_numbers(&self) -> &[PageIndex] {
         &self.pages
-    }
-
-    /// Epoch and pages.
-    pub fn view(&self) -> FrozenView<'_> {
-        FrozenView { epoch: self.epoch, pages: &self.pages }
     }
 
     /// Whether `page` stands at `place`: a place from an array may be of another epoch.
     fn is_at(&self, place: usize, page: usize) -> bool {
-        self.pages.get(place) == Some(&(page as u32))
+        self.pages.get(place) == Some(&PageIndex(page as u64))
     }
 
     /// By the mutator, before its first store to the page: copies it and swaps the mark. Answers
@@ -111,14 +98,14 @@ impl Frozen {
 
     /// By the writer: the page at `place` as it was at the flip.
     pub fn read_page(&self, place: usize, into: &mut [u8; PAGE_BYTES]) {
-        self.words.page_bytes(self.region.base() + self.pages[place] as usize * PAGE_BYTES, into);
+        self.words.page_bytes(self.region.base() + self.pages[place].0 as usize * PAGE_BYTES, into);
         self.finish_read(place, into);
     }
 
     /// The first half of [`Frozen::read_page`]: copies words `from..to` of the page as they are now.
     /// For tests that let the mutator run in between.
     pub fn read_part(&self, place: usize, into: &mut [u8; PAGE_BYTES], from: usize, to: usize) {
-        let address = self.region.base() + self.pages[place] as usize * PAGE_BYTES;
+        let address = self.region.base() + self.pages[place].0 as usize * PAGE_BYTES;
         for n in from..to {
             let word = self.words.load(address + n * 8);
             into[n * 8..n * 8 + 8].copy_from_slice(&word.to_le_bytes());
@@ -144,6 +131,16 @@ impl Frozen {
         // SAFETY: F1: ASIDE was set with release after the pointer to a complete copy was stored;
         // copies are freed only when the epoch is dropped.
         into.copy_from_slice(unsafe { &*copy });
+    }
+}
+
+impl crate::FrozenPages for Frozen {
+    fn pages(&self) -> &[PageIndex] {
+        &self.pages
+    }
+
+    fn read(&self, nth: usize, into: &mut crate::BlockBytes) {
+        self.read_page(nth, into);
     }
 }
 

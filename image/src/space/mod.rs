@@ -22,16 +22,17 @@ mod frozen;
 mod side;
 mod words;
 
-pub use frozen::{Frozen, FrozenView};
+pub use frozen::Frozen;
 pub use side::{SideBytes, SideHalves, SideWords};
 pub use words::Words;
 
+use crate::kinds::PageIndex;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use platform::{Memory, PageSource, Region, ReserveError};
 
 /// The size of a page in bytes: the unit of dirtiness and of images.
-pub const PAGE_BYTES: usize = 4096;
+pub const PAGE_BYTES: usize = crate::kinds::BLOCK_BYTES;
 
 /// Seeded bugs, all off by default; tests switch one on and must notice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub struct Space {
     epochs: SideHalves,
     /// Where a page stands on the list of the epoch in which it was last dirtied.
     places: SideHalves,
-    dirty: Vec<u32>,
+    dirty: Vec<PageIndex>,
     epoch: u32,
     frozen: Option<Arc<Frozen>>,
     faults: SpaceFaults,
@@ -140,7 +141,7 @@ impl Space {
     }
 
     /// The pages dirtied in the running epoch, in the order of their first dirtying.
-    pub fn dirty_pages(&self) -> &[u32] {
+    pub fn dirty_pages(&self) -> &[PageIndex] {
         &self.dirty
     }
 
@@ -176,7 +177,7 @@ impl Space {
         if self.faults.drop_from_dirty_list && self.dirtied.is_multiple_of(16) {
             return;
         }
-        self.dirty.push(page as u32);
+        self.dirty.push(PageIndex(page as u64));
     }
 
     /// Copies a page of the frozen epoch aside, unless the writer has it.
@@ -210,16 +211,17 @@ impl Space {
     /// The frozen epoch was not written: its pages become dirty in the running one (I4).
     pub fn abandon(&mut self) {
         let Some(frozen) = self.frozen.take() else { return };
-        for &page in frozen.page_numbers() {
-            let merges = self.epochs.get(page as usize) == frozen.epoch();
+        for &index in frozen.page_numbers() {
+            let page = index.0 as usize;
+            let merges = self.epochs.get(page) == frozen.epoch();
             if !merges || self.faults.abandon_forgets_pages {
                 continue;
             }
             if !self.faults.abandon_forgets_epoch {
-                self.epochs.set(page as usize, self.epoch);
+                self.epochs.set(page, self.epoch);
             }
-            self.places.set(page as usize, self.dirty.len() as u32);
-            self.dirty.push(page);
+            self.places.set(page, self.dirty.len() as u32);
+            self.dirty.push(index);
         }
     }
 }

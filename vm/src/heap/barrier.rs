@@ -123,12 +123,12 @@ impl Heap {
     }
 
     /// A flip closed an epoch: nothing is known any more of the cards of its pages.
-    pub(super) fn clear_tags(&mut self, pages: &[u32]) {
+    pub(super) fn clear_tags(&mut self, pages: &[image::PageIndex]) {
         if self.faults.flip_keeps_tags {
             return;
         }
         for &page in pages {
-            let first = page as usize * (PAGE_BYTES / CARD_BYTES);
+            let first = page.0 as usize * (PAGE_BYTES / CARD_BYTES);
             for card in first..first + PAGE_BYTES / CARD_BYTES {
                 self.tags.set(card, TAG_CLEAN);
             }
