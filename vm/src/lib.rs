@@ -18,5 +18,6 @@ extern crate alloc;
 
 pub mod bytecode;
 pub mod heap;
+pub mod interpret;
 pub mod layout;
 pub mod primitive;

@@ -25,7 +25,6 @@ mod symbols;
 mod trace;
 mod vm;
 
-pub use symbols::string_hash;
 pub use vm::{
     Counters, Doorbell, Ended, Handle, HostValue, Next, NoStore, QUANTUM, RunEnd, STACK_WORDS,
     StoreHost, Vm, VmConfig, VmStress,

@@ -89,6 +89,9 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Words of a frame's header.
+    pub const HEADER: usize = HEADER_WORDS;
+
     /// An empty stack; `None` when the machine has no memory.
     pub fn new(process: Word) -> Option<Stack> {
         let words = allocate_words(FIRST_WORDS)?;

@@ -7,17 +7,8 @@
 //! Knows: strings. Must not know: who asks.
 
 use super::vm::Vm;
-use crate::layout::{Format, Header, IMMUTABLE, KnownClass, KnownObject, Word};
+use crate::layout::{Format, Header, IMMUTABLE, KnownClass, KnownObject, Word, string_hash};
 use alloc::vec::Vec;
-
-/// FNV-1a, 32 bits, over code points, little-endian in four bytes each.
-pub fn string_hash(points: impl Iterator<Item = u32>) -> u32 {
-    let mut hash = 0x811c_9dc5u32;
-    for point in points {
-        hash = (hash ^ point).wrapping_mul(0x0100_0193);
-    }
-    hash
-}
 
 impl Vm {
     /// The symbol of a text that the machine names; nil if there is no room for it.
