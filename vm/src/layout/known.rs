@@ -161,7 +161,7 @@ slots! {
 slots! {
     /// CompiledMethod and CompiledBlock; slots 0 to 4 are common.
     compiled_code {
-        0 FRAME "SmallInteger: arguments in bits 0–7, arguments and temporaries in bits 8–23, greatest stack depth in bits 24–39, copied values in bits 40–47, flags in bits 48–55 (see `bytecode::frame_flags`).";
+        0 FRAME "SmallInteger: arguments in bits 0–7, arguments, copied values and temporaries (the whole frame) in bits 8–23, greatest stack depth in bits 24–39, copied values in bits 40–47, flags in bits 48–55 (see `bytecode::frame_flags`).";
         1 LITERALS "Array: constants, bindings (Association), CompiledBlocks.";
         2 BYTECODES "ByteArray.";
         3 SITES "Array of selectors: one for each send site, by index.";
