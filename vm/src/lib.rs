@@ -21,3 +21,4 @@ pub mod heap;
 pub mod interpret;
 pub mod layout;
 pub mod primitive;
+pub mod verify;
