@@ -20,3 +20,4 @@ pub mod bytecode;
 pub mod heap;
 pub mod layout;
 pub mod primitive;
+pub mod verify;
