@@ -118,7 +118,11 @@ known_objects! {
 macro_rules! slots {
     ($(#[$meta:meta])* $module:ident { $($index:literal $name:ident $doc:literal;)* }) => {
         $(#[$meta])*
-        pub mod $module { $(#[doc = $doc] pub const $name: usize = $index;)* }
+        pub mod $module {
+            $(#[doc = $doc] pub const $name: usize = $index;)*
+            /// Every slot: its name in the world in capitals, its index.
+            pub const SLOTS: &[(&str, usize)] = &[$((stringify!($name), $index)),*];
+        }
     };
 }
 
