@@ -129,7 +129,7 @@ slots! {
         1 METHOD_DICTIONARY "The MethodDictionary.";
         2 FORMAT "SmallInteger: named slot count in bits 0–15, `Format` (the base value) in bits 16–20.";
         3 CLASS_INDEX "SmallInteger: the class index.";
-        4 ORGANIZATION "Protocols: selector to protocol name; the world's own affair.";
+        4 ORGANIZATION "A MethodDictionary: selector to protocol name (Symbol), same keys as METHOD_DICTIONARY.";
     }
 }
 
@@ -137,8 +137,8 @@ slots! {
     /// Further slots of Class and Metaclass that `seed` fills; the machine reads only NAME for traces.
     class {
         5 NAME "Class: the Symbol. Metaclass: THIS_CLASS, the only instance.";
-        6 INSTANCE_VARIABLE_NAMES "Array of Symbols: those that the class adds.";
-        7 CLASS_POOL "Class: class variables, a Dictionary of Associations, or nil.";
+        6 INSTANCE_VARIABLE_NAMES "Class and Metaclass: Array of Symbols, those that it adds (empty if none).";
+        7 CLASS_POOL "Class: class variables, a Dictionary (Symbol to Association), or nil.";
         8 SHARED_POOLS "Class: Array of pools, or nil.";
         9 PACKAGE "Class: the package name (Symbol), or nil.";
         10 COMMENT "Class: the comment (String), or nil.";

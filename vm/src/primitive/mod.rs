@@ -13,6 +13,7 @@
 //! - P3 A primitive trusts nothing of its arguments: classes, formats, ranges, immutability and
 //!   forged headers are checked, and stores go through `prepare_write`.
 
+pub mod big;
 mod table;
 
 pub use table::{PRIMITIVES, PrimitiveRow};
