@@ -97,9 +97,9 @@ known_objects! {
     4 Processor "The ProcessorScheduler.";
     5 SymbolTable "The table of all symbols: an Array in open addressing by string hash, weak.";
     6 SelectorDoesNotUnderstand "#doesNotUnderstand:";
-    7 SelectorMustBeBoolean "#mustBeBoolean, sent to a non-boolean receiver of a conditional jump.";
-    8 SelectorCannotReturn "#cannotReturn: , sent to the closure's dead home marker.";
-    9 SelectorAboutToReturn "#aboutToReturn:through: , sent when a return passes an unwind-marked frame.";
+    7 SelectorMustBeBoolean "#mustBeBoolean, sent to a non-boolean receiver of a conditional jump; the jump tests the answer instead.";
+    8 SelectorCannotReturn "#cannotReturn: , sent with the value to the Context of the frame that executes ^ when its home frame is gone; the answer becomes the value of the block.";
+    9 SelectorAboutToReturn "#aboutToReturn:through: , sent with the value and the Context of the nearest unwind-marked frame to the Context of the frame that executes ^, when the return would pass one; it never answers.";
     10 SelectorRun "#run , what a new process starts with.";
     11 SpecialSelectors "Array of the selectors of the arithmetic bytecodes, in table order.";
     12 TimerSemaphore "Signalled when the timer's deadline passes, or nil.";
