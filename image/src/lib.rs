@@ -13,6 +13,7 @@ mod kinds;
 mod map;
 mod moments;
 mod pager;
+pub mod space;
 mod world;
 
 pub use error::{Damage, Fault, ImageError, Place};

@@ -17,5 +17,6 @@
 extern crate alloc;
 
 pub mod bytecode;
+pub mod heap;
 pub mod layout;
 pub mod primitive;

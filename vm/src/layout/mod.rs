@@ -4,12 +4,14 @@
 //! heap, the interpreter, `seed`, the verifier, the documentation.
 
 mod block;
+mod hash;
 mod header;
 mod known;
 mod space;
 mod word;
 
 pub use block::{BlockEntry, BlockKind, PAGES_PER_BLOCK};
+pub use hash::{string_hash, table_capacity};
 pub use header::{
     Extent, FILLER_WORD, Format, Header, IMMUTABLE, LOST_WORD, MAX_FILLER_SLOTS, MAX_SLOTS,
     MAX_SMALL_SLOTS, OVERSIZE, PINNED, SizeWord,
