@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod archive;
 pub mod bytecode;
 pub mod heap;
 pub mod interpret;
