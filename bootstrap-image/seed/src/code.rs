@@ -3,6 +3,8 @@
 //! The slots of the world's CompiledMethod and CompiledBlock are named in `vm::layout::compiled_code`;
 //! [`Code::frame_word`] packs the first.
 
+use vm::bytecode::{CodeView, Flaw, FrameWord, LiteralKind, arity};
+
 use crate::ast::{Literal, Pragma};
 use crate::scope::Binding;
 
@@ -50,11 +52,36 @@ pub struct Code {
 impl Code {
     /// The FRAME word's value.
     pub fn frame_word(&self) -> i64 {
-        (self.arguments as i64)
-            | (self.frame as i64) << 8
-            | (self.depth as i64) << 24
-            | (self.copied as i64) << 40
-            | (self.flags as i64) << 48
+        let frame = FrameWord {
+            arguments: self.arguments as u8,
+            temps: self.frame as u16,
+            depth: self.depth as u16,
+            copied: self.copied as u8,
+            flags: self.flags as u8,
+        };
+        frame.pack()
+    }
+}
+
+/// Asks the machine's verifier about a method and all its blocks.
+pub fn admit(code: &Code, is_block: bool) -> Result<(), Flaw> {
+    let literals: Vec<LiteralKind> = code.literals.iter().map(kind).collect();
+    let sites: Option<Vec<u8>> = code.sites.iter().map(|selector| arity(selector)).collect();
+    let sites = sites.ok_or(Flaw { pc: 0, what: "a site without a selector" })?;
+    let frame = FrameWord::unpack(code.frame_word()).ok_or(Flaw { pc: 0, what: "a bad frame word" })?;
+    let bytecodes = &code.bytecodes;
+    vm::bytecode::verify(&CodeView { frame, bytecodes, literals: &literals, sites: &sites, is_block })?;
+    code.literals.iter().try_for_each(|constant| match constant {
+        Constant::Block(block) => admit(block, true),
+        _ => Ok(()),
+    })
+}
+
+fn kind(constant: &Constant) -> LiteralKind {
+    match constant {
+        Constant::Literal(_) => LiteralKind::Other,
+        Constant::Binding(_) => LiteralKind::Binding,
+        Constant::Block(block) => LiteralKind::Block { copied: block.copied as u8 },
     }
 }
 

@@ -8,13 +8,12 @@
 
 use std::collections::HashMap;
 
-use vm::bytecode::{Opcode, Operands, frame_flags};
+use vm::bytecode::{Opcode, Operands, arity, frame_flags};
 
 use crate::ast::{Block, Body, Expression, Literal, Message, Method, Pseudo, Statement, Variable};
 use crate::code::{Code, CompiledMethod, Constant, MAX_FRAME, MAX_LITERALS, MapEntry, pack_map};
 use crate::inline::{Inlined, inlined};
 use crate::problem::{Problem, Span};
-use crate::scanner::arity;
 use crate::scope::{Analysis, Binding, Environment, Item, Meaning, analyse};
 
 /// Compiles the source of a method in the environment of its class. Warnings come beside it.
@@ -28,6 +27,10 @@ pub fn compile(
     let mut code = Generator::new(&analysis, 0).method(&method)?;
     code.flags |= if method.unwind { frame_flags::UNWIND } else { 0 };
     code.flags |= if method.handler { frame_flags::HANDLER } else { 0 };
+    code.flags |= if method.reason.is_some() { frame_flags::PRIMITIVE_ERROR } else { 0 };
+    if let Err(flaw) = crate::code::admit(&code, false) {
+        return Err(Problem::error(1, format!("a defect of this compiler: the machine finds {flaw}")));
+    }
     let compiled = CompiledMethod {
         selector: method.selector,
         code,
@@ -221,7 +224,7 @@ impl<'a> Generator<'a> {
             _ if to_super => Opcode::SendSuper,
             _ => Opcode::Send,
         };
-        let change = -(arity(selector) as isize);
+        let change = -isize::from(arity(selector).unwrap_or(0));
         if !opcode.has_site() {
             return self.emit(opcode, 0, 0, change);
         }

@@ -63,14 +63,6 @@ pub fn continues_name(c: char) -> bool {
     begins_name(c) || c.is_numeric()
 }
 
-/// How many arguments a selector takes.
-pub fn arity(selector: &str) -> usize {
-    match selector.chars().next() {
-        Some(c) if is_operator(c) => 1,
-        _ => selector.chars().filter(|c| *c == ':').count(),
-    }
-}
-
 /// All tokens of a text; the last is [`Token::End`].
 pub fn scan(text: &[char]) -> Result<Vec<(Token, Span)>, Problem> {
     let mut scanner = Scanner { text, at: 0 };

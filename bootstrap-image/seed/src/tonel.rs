@@ -147,9 +147,11 @@ fn method(cursor: &mut Cursor<'_>) -> Result<TonelMethod, Problem> {
     Ok(TonelMethod { class_name, is_meta, protocol, source, position, pattern_at, pattern_length, body_at })
 }
 
+/// Without white space at the end; what a `$` precedes is a character and stays.
 fn trim_end(text: &[char]) -> &[char] {
     let kept = text.iter().rposition(|c| !c.is_whitespace()).map_or(0, |last| last + 1);
-    &text[..kept]
+    let literal = kept > 0 && text[kept - 1] == '$' && !text[..kept - 1].ends_with(&['$']);
+    &text[..(kept + usize::from(literal)).min(text.len())]
 }
 
 /// The body between two indices: without the rest of the first line if that is blank, and without
@@ -193,7 +195,7 @@ mod tests {
         text.chars().collect()
     }
 
-    const FILE: &str = "\"I am it.\nI \"\"quote\"\".\"\nClass {\n\t#name : 'It',\n\t#superclass : #Object,\n\t#instVars : [ 'a', 'b' ]\n}\n\n{ #category : 'accessing' }\nIt >> at: x [\n\n\t\"no ] end\" ^ a at: $] put: ']'\n]\n\n{ #category : #'as yet' }\nIt class >> new [ ^ super new ]\n";
+    const FILE: &str = "\"I am it.\nI \"\"quote\"\".\"\nClass {\n\t#name : 'It',\n\t#superclass : #Object,\n\t#instVars : [ 'a', 'b' ]\n}\n\n{ #category : 'accessing' }\nIt >> at: x [\n\n\t\"no ] end\" ^ a at: $] put: ']'\n]\n\n{ #category : #'as yet' }\nIt class >> new [ ^ super new ]\n\n{ #category : 'blanks' }\nIt >> blank [\n\t^ $ \n]\n";
 
     #[test]
     fn reads_both_styles() {
@@ -208,6 +210,7 @@ mod tests {
             [
                 (false, "accessing", "at: x\n\n\t\"no ] end\" ^ a at: $] put: ']'"),
                 (true, "as yet", "new\n ^ super new"),
+                (false, "blanks", "blank\n\t^ $ "),
             ]
         );
     }

@@ -29,6 +29,14 @@ pub trait PageSource: Send + Sync {
     /// Writes the bytes of page `page` (counted from the region's start, in units of
     /// [`Region::page_bytes`]) into `into`.
     fn fill(&self, page: usize, into: &mut [u8]) -> Filled;
+
+    /// Fills the pages from `page` on that come cheaply together (their copies are contiguous on the
+    /// medium), at most as many as fit `into`, and answers how the first was filled and how many
+    /// pages `into` now holds. Pages behind the first are all [`Filled::Bytes`]; one that would not
+    /// be ends the run before it. The count is 1 for a first page that is not `Bytes`.
+    fn fill_run(&self, page: usize, page_bytes: usize, into: &mut [u8]) -> (Filled, usize) {
+        (self.fill(page, &mut into[..page_bytes]), 1)
+    }
 }
 
 /// Why address space could not be reserved.

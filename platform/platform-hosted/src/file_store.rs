@@ -1,0 +1,221 @@
+//! A store that is a file (or a raw disk): `pread`, `pwrite`, `fdatasync`, and the lock.
+//!
+//! Invariants
+//! - F1 A file that was refused is untouched: opening creates, truncates and writes nothing.
+//! - F2 The lock belongs to the open file (the inode), so a renamed file stays locked.
+//! - F3 A failed flush is reported once and never retried here (S2 of the contract).
+
+use crate::sys::{self, LockKind};
+use platform::{Store, StoreError, StoreErrorKind};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file as a store.
+pub struct FileStore {
+    file: File,
+    path: PathBuf,
+    writable: bool,
+    is_device: bool,
+}
+
+/// How a file is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Made anew; it is an error if the path exists.
+    Create,
+    /// For one writer: locked; it is an error if another holds it.
+    Write,
+    /// For reading, while others may write.
+    Read,
+}
+
+fn store_error(what: &str, path: &Path, error: &io::Error) -> StoreError {
+    let kind = match (error.kind(), error.raw_os_error()) {
+        (_, Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => StoreErrorKind::Full,
+        (_, Some(libc::EROFS | libc::EBADF)) => StoreErrorKind::ReadOnly,
+        (_, Some(libc::ENODEV | libc::ENXIO | libc::ESTALE)) => StoreErrorKind::Gone,
+        (ErrorKind::UnexpectedEof, _) => StoreErrorKind::OutOfRange,
+        _ => StoreErrorKind::Io,
+    };
+    StoreError { kind, message: format!("cannot {what} {}: {}", path.display(), plain(error)) }
+}
+
+/// An operating system's error without its number.
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
+}
+
+impl FileStore {
+    /// Opens `path`, following F1. Errors are one line for the user.
+    pub fn open(path: &Path, access: Access) -> Result<FileStore, StoreError> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_CLOEXEC);
+        match access {
+            Access::Create => options.write(true).create_new(true),
+            Access::Write => options.write(true),
+            Access::Read => &mut options,
+        };
+        let file = options.open(path).map_err(|error| {
+            let what = if access == Access::Create { "create" } else { "open" };
+            store_error(what, path, &error)
+        })?;
+        let data = file.metadata().map_err(|error| store_error("examine", path, &error))?;
+        let is_device = data.file_type().is_block_device();
+        if !data.is_file() && !is_device {
+            return Err(StoreError {
+                kind: StoreErrorKind::Io,
+                message: format!("cannot open {}: not a file", path.display()),
+            });
+        }
+        let store =
+            FileStore { file, path: path.to_owned(), writable: access != Access::Read, is_device };
+        if store.writable && !store.try_lock()? {
+            return Err(StoreError {
+                kind: StoreErrorKind::Io,
+                message: format!(
+                    "{} is open in another process; close it there, or use a copy",
+                    path.display()
+                ),
+            });
+        }
+        Ok(store)
+    }
+
+    fn try_lock(&self) -> Result<bool, StoreError> {
+        sys::try_lock(&self.file, LockKind::Exclusive)
+            .map_err(|error| store_error("lock", &self.path, &error))
+    }
+
+    /// The path by which it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Device and inode: what the file is, whatever its name.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        self.file.metadata().map(|data| (data.dev(), data.ino()))
+    }
+
+    /// `None` while the path still names this file; else what happened to it, for a message.
+    pub fn moved(&self) -> Option<String> {
+        let ours = self.identity().ok()?;
+        match std::fs::metadata(&self.path) {
+            Ok(data) if (data.dev(), data.ino()) == ours => None,
+            Ok(_) => Some(format!("{} was replaced by another file", self.path.display())),
+            Err(_) => Some(format!("{} was moved or deleted", self.path.display())),
+        }
+    }
+
+    /// Holds a byte of the file as a sign of life: a pin's holder (DECISIONS 22). `false` if taken.
+    pub fn hold_byte(&self, offset: u64) -> io::Result<bool> {
+        let kind = if self.writable { LockKind::Exclusive } else { LockKind::Shared };
+        sys::try_range_lock(&self.file, kind, offset as i64, 1)
+    }
+
+    fn error(&self, what: &str, error: &io::Error) -> StoreError {
+        store_error(what, &self.path, error)
+    }
+}
+
+impl Store for FileStore {
+    fn len(&self) -> Result<u64, StoreError> {
+        if self.is_device {
+            use std::io::{Seek, SeekFrom};
+            let end = (&self.file).seek(SeekFrom::End(0));
+            return end.map_err(|error| self.error("measure", &error));
+        }
+        self.file.metadata().map(|data| data.len()).map_err(|error| self.error("measure", &error))
+    }
+
+    fn grow(&self, bytes: u64) -> Result<(), StoreError> {
+        if self.len()? >= bytes {
+            return Ok(());
+        }
+        if self.is_device {
+            return Err(StoreError {
+                kind: StoreErrorKind::Full,
+                message: format!("{} is a disk and cannot grow to {bytes} bytes", self.path.display()),
+            });
+        }
+        self.file.set_len(bytes).map_err(|error| self.error("grow", &error))
+    }
+
+    fn truncate(&self, bytes: u64) -> Result<(), StoreError> {
+        if self.is_device || self.len()? <= bytes {
+            return Ok(());
+        }
+        self.file.set_len(bytes).map_err(|error| self.error("shorten", &error))
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {
+        self.file.read_exact_at(into, offset).map_err(|error| self.error("read", &error))
+    }
+
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all_at(from, offset).map_err(|error| self.error("write", &error))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|error| self.error("flush", &error))
+    }
+
+    fn discard(&self, offset: u64, bytes: u64) -> Result<(), StoreError> {
+        // A file system without holes keeps the bytes; nothing is wrong with that.
+        let _ = sys::punch_hole(&self.file, offset, bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("warm-file-store-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder.join(name)
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_also_under_another_name() {
+        let (first, second) = (scratch("lock-a"), scratch("lock-b"));
+        let store = FileStore::open(&first, Access::Create).unwrap();
+        std::fs::rename(&first, &second).unwrap();
+        assert!(store.moved().unwrap().contains("moved or deleted"));
+        let refused = FileStore::open(&second, Access::Write).err().unwrap();
+        assert!(refused.message.contains("another process"), "{}", refused.message);
+        assert!(FileStore::open(&second, Access::Read).is_ok());
+        drop(store);
+        assert!(FileStore::open(&second, Access::Write).is_ok());
+    }
+
+    #[test]
+    fn creating_refuses_what_exists_and_opening_refuses_a_folder() {
+        let path = scratch("exists");
+        std::fs::write(&path, b"mine").unwrap();
+        assert!(FileStore::open(&path, Access::Create).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        let folder = FileStore::open(path.parent().unwrap(), Access::Read).err().unwrap();
+        assert!(folder.message.contains("not a file"));
+    }
+
+    #[test]
+    fn bytes_come_back_and_reading_behind_the_end_is_out_of_range() {
+        let store = FileStore::open(&scratch("bytes"), Access::Create).unwrap();
+        store.grow(8192).unwrap();
+        store.write_at(4000, &[7; 200]).unwrap();
+        store.flush().unwrap();
+        let mut back = [0; 200];
+        store.read_at(4000, &mut back).unwrap();
+        assert_eq!(back, [7; 200]);
+        let error = store.read_at(8100, &mut back).unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::OutOfRange);
+        store.discard(0, 8192).unwrap();
+        store.truncate(4096).unwrap();
+        assert_eq!(store.len().unwrap(), 4096);
+    }
+}

@@ -1,0 +1,138 @@
+//! The few calls of the C library that the standard library does not offer, made safe.
+//!
+//! Invariant
+//! - Y1 Every function checks the return value and answers `io::Error`; no pointer leaves it.
+
+#![allow(unsafe_code, reason = "room: sys")]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What time a clock of the kernel shows, in nanoseconds.
+pub fn clock_ns(id: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: Y1; `time` is a valid out-pointer for the whole call.
+    unsafe { libc::clock_gettime(id, &mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// Local offset from UTC in seconds at a wall time in seconds since 1970.
+pub fn utc_offset_s(wall_s: i64) -> i32 {
+    // SAFETY: Y1; `tm` is plain data for which all-zero bytes are a value, and an out-pointer.
+    unsafe {
+        let mut tm: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&wall_s, &mut tm).is_null() { 0 } else { tm.tm_gmtoff as i32 }
+    }
+}
+
+/// How a whole file is locked against a second writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// One holder, who writes.
+    Exclusive,
+    /// Many holders, who read.
+    Shared,
+}
+
+/// Tries to lock a whole file: `flock`, or an open-file-description lock where that is not offered
+/// (NFS). Answers `false` if somebody else holds it.
+pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
+    let operation = match kind {
+        LockKind::Exclusive => libc::LOCK_EX,
+        LockKind::Shared => libc::LOCK_SH,
+    };
+    // SAFETY: Y1; the descriptor is open as long as `file` is borrowed.
+    match checked(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Ok(false),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOLCK | libc::EOPNOTSUPP)) => {
+            try_range_lock(file, kind, 0, 0)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Tries to lock bytes of a file with an open-file-description lock (`bytes` 0: to the end).
+pub fn try_range_lock(file: &File, kind: LockKind, offset: i64, bytes: i64) -> io::Result<bool> {
+    let lock = libc::flock {
+        l_type: match kind {
+            LockKind::Exclusive => libc::F_WRLCK as i16,
+            LockKind::Shared => libc::F_RDLCK as i16,
+        },
+        l_whence: libc::SEEK_SET as i16,
+        l_start: offset,
+        l_len: bytes,
+        l_pid: 0,
+    };
+    // SAFETY: Y1; `lock` lives through the call.
+    match checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) }) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the blocks behind a range back to the file system; the range reads as zero.
+pub fn punch_hole(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: Y1; plain numbers.
+    checked(unsafe { libc::fallocate(file.as_raw_fd(), mode, offset as i64, bytes as i64) })
+}
+
+/// Fills `into` with unpredictable bytes.
+pub fn random(into: &mut [u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < into.len() {
+        let rest = &mut into[done..];
+        // SAFETY: Y1; pointer and length are those of one slice.
+        let got = unsafe { libc::getrandom(rest.as_mut_ptr().cast(), rest.len(), 0) };
+        match got {
+            n if n > 0 => done += n as usize,
+            _ => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Renames, unless something stands at the new path already.
+pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (c_path(from)?, c_path(to)?);
+    // SAFETY: Y1; both texts are NUL-terminated and live through the call.
+    checked(unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    })
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the path contains a NUL"))
+}
+
+/// Columns and rows of the terminal on standard output, if it is one.
+pub fn terminal_extent() -> Option<(u32, u32)> {
+    // SAFETY: Y1; `size` is plain data and an out-pointer of the right type for this request.
+    unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        let known = libc::ioctl(1, libc::TIOCGWINSZ, &mut size) == 0 && size.ws_col > 0;
+        known.then_some((size.ws_col.into(), size.ws_row.into()))
+    }
+}
