@@ -67,6 +67,18 @@ pub(super) fn order_method_dictionary(heap: &mut Heap, dictionary: Word) {
     }
 }
 
+/// The entries of a method dictionary with the code points of their selectors, sorted by these.
+pub(super) fn sorted_entries(heap: &Heap, dictionary: Word) -> Vec<(Vec<u32>, Word, Word)> {
+    let Some((keys, values, capacity)) = arrays(heap, dictionary) else { return Vec::new() };
+    let mut entries: Vec<(Vec<u32>, Word, Word)> = (0..capacity)
+        .map(|index| (heap.resolve(heap.slot(keys, index)), heap.slot(values, index)))
+        .filter(|(key, _)| is_symbol(heap, *key))
+        .map(|(key, value)| (code_points(heap, key), key, value))
+        .collect();
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    entries
+}
+
 fn arrays(heap: &Heap, dictionary: Word) -> Option<(Word, Word, usize)> {
     if heap.size(dictionary) <= method_dictionary::VALUES {
         return None;

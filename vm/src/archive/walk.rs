@@ -2,12 +2,15 @@
 //!
 //! Invariant W1: nil comes first, then the array of known objects, then whatever they lead to,
 //! breadth first; of an object its class before its slots, slots in order; weak slots lead nowhere.
+//! A method dictionary's entries come right behind it, sorted by the text of their selectors: where
+//! they stand in its arrays depends on hashes, and hashes on the walk.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::heap::Heap;
-use crate::layout::{Format, Word};
+use super::tables::sorted_entries;
+use crate::layout::{Format, KnownClass, Word};
 
 /// Every object that the known objects lead to, in order, each once, forwarders resolved; `skipped`
 /// is left out.
@@ -42,6 +45,12 @@ impl Walk<'_> {
         self.reach(self.heap.class_of(object));
         for slot in 0..self.strong_slots(object) {
             self.reach(self.heap.slot(object, slot));
+        }
+        if self.heap.class_index(object) == KnownClass::MethodDictionary.index() {
+            for (_, key, value) in sorted_entries(self.heap, object) {
+                self.reach(key);
+                self.reach(value);
+            }
         }
     }
 
