@@ -27,7 +27,7 @@ pub struct Frozen {
     region: Arc<dyn Region>,
     words: Words,
     epoch: u32,
-    pages: Vec<PageIndex>,
+    pages: Arc<[PageIndex]>,
     /// W, by place on the list.
     marks: Vec<AtomicU8>,
     copies: Vec<AtomicPtr<Copy>>,
@@ -50,7 +50,7 @@ impl Frozen {
             words: Words::over(region.as_ref()),
             region,
             epoch,
-            pages,
+            pages: pages.into(),
             marks,
             copies,
             writer_skips_swap: AtomicBool::new(faults.writer_skips_swap),
@@ -66,6 +66,11 @@ impl Frozen {
     /// The epoch.
     pub fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    /// The pages, to be kept longer than the epoch.
+    pub fn page_list(&self) -> Arc<[PageIndex]> {
+        self.pages.clone()
     }
 
     /// The pages.

@@ -6,6 +6,7 @@
 //!   the first word by a release store: a walker meets either the hole or the object.
 //! - L3 What is allocated in old blocks while a cycle runs is born marked, before it can be met.
 
+use super::cycle::Phase;
 use super::shared::state;
 use super::{Decline, Heap};
 use crate::layout::{
@@ -192,7 +193,10 @@ impl Heap {
     /// Marks what is born in an old block while a cycle runs (L3).
     #[inline]
     pub(super) fn mark_born(&mut self, header: usize) {
-        if self.cycle.is_some() && !self.faults.born_unmarked {
+        let Some(cycle) = &self.cycle else { return };
+        let passed =
+            cycle.phase == Phase::Sweeping && self.shared.block_of(header) < cycle.sweep_next;
+        if !passed && !self.faults.born_unmarked {
             self.shared.mark(header);
         }
     }

@@ -133,6 +133,7 @@ impl BlockPool {
     pub fn rescan(&mut self) {
         self.scanned = FIRST_BLOCK;
         self.scan_end = self.limit;
+        self.holes.clear();
     }
 }
 

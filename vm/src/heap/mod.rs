@@ -16,32 +16,45 @@
 //! Papers: Ungar 1984 (generation scavenging), Boehm, Demers and Shenker 1991 (mostly parallel
 //! marking), Hayes 1997 (ephemerons).
 //!
-//! Rooms: [`mod@shared`] (what the marker sees), [`mod@blocks`] (the block table), [`mod@allocate`],
-//! [`mod@access`], [`mod@barrier`], [`mod@scavenge`], [`mod@mark`] and [`mod@cycle`] (a mark from
-//! start to finish), [`mod@sweep`], [`mod@become_`] (forwarders, pinning, lost pages),
-//! [`mod@classes`], [`mod@walk`] (instances, pointers).
+//! Rooms: `shared` (what the marker sees), `blocks` (the block table), `allocate`,
+//! `access`, `barrier`, `scavenge`, `mark` and `cycle` (a mark from
+//! start to finish), `sweep`, `identity` (forwarders, pinning, lost pages),
+//! `classes`, `walk` (instances, pointers).
 
 mod access;
 mod allocate;
 mod barrier;
 mod blocks;
 mod classes;
+mod cycle;
 mod faults;
+mod identity;
+mod lock;
+mod mark;
 mod open;
 mod scavenge;
 mod shared;
 mod stats;
+mod sweep;
+mod view;
+mod walk;
 
 pub use barrier::WriteKind;
+pub use cycle::{Finish, Wants};
 pub use faults::{Faults, Stress};
+pub use identity::HashOf;
+pub use mark::{MarkStep, Marker};
 pub use open::{HeapConfig, HeapError};
 pub use stats::{Histogram, Statistics};
+pub use walk::Both;
 
 use crate::layout::{ClassIndex, Word};
 use allocate::{Cursor, Eden};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use blocks::BlockPool;
+use cycle::Cycle;
+use image::PageIndex;
 use image::space::{SideBytes, SideHalves, Space, Words};
 use platform::Clock;
 use scavenge::{Scavenger, YoungBlock};
@@ -117,7 +130,9 @@ pub struct Heap {
     pool: BlockPool,
     young: Vec<YoungBlock>,
     scavenger: Scavenger,
-    cycle: Option<()>,
+    cycle: Option<Cycle>,
+    mark_requested: bool,
+    lost_pages: Vec<PageIndex>,
     last_mark: u32,
     last_sweep: u32,
     nil: Word,
@@ -191,8 +206,4 @@ impl Heap {
     pub(crate) fn cpu_ns(&self) -> u64 {
         self.clock.as_ref().map_or(0, |clock| clock.thread_cpu_ns())
     }
-}
-
-impl Heap {
-    pub(super) fn complete_sweep(&mut self) {}
 }

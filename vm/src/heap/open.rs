@@ -140,6 +140,8 @@ impl Heap {
             young: Vec::new(),
             scavenger: Scavenger::default(),
             cycle: None,
+            mark_requested: false,
+            lost_pages: Vec::new(),
             last_mark: 0,
             last_sweep: 0,
             nil: Word::NONE,

@@ -281,11 +281,8 @@ impl Heap {
     fn scavenge_copied(&mut self) {
         while let Some(header) = self.scavenger.work.pop() {
             let is_old = self.shared.state_of(header) == state::OLD;
-            let slots = self.shared.slots_of(header);
-            let first = header + 8;
-            let end = first + slots * 8;
-            let weak_from = self.weak_slots_begin(header, slots);
-            for address in (first..end.min(weak_from)).step_by(8) {
+            let (first, weak_from, end) = self.reference_slots(header);
+            for address in (first..weak_from).step_by(8) {
                 let word = Word(self.words.load(address));
                 if self.is_from(word) {
                     let moved = self.moved_object(word);
@@ -303,16 +300,16 @@ impl Heap {
         }
     }
 
-    /// The address from which on an object's slots are weak; of raw objects none is looked at.
-    fn weak_slots_begin(&self, header: usize, slots: usize) -> usize {
+    /// The addresses at which an object's references begin, its weak ones begin, and both end.
+    fn reference_slots(&self, header: usize) -> (usize, usize, usize) {
         let head = self.shared.header(header);
         let first = header + 8;
+        let end = first + self.shared.slots_of(header) * 8;
         match head.format() {
-            2 => first + self.named_slots(head).min(slots) * 8,
-            0 | 1 | 3 => first + slots * 8,
-            _ if head.format() == Format::Forwarder as u8 => first + 8,
-            // `(weak_from..end)` is empty, and so is `(first..0)`.
-            _ => usize::MAX,
+            0 | 1 | 3 => (first, end, end),
+            2 => (first, end.min(first + self.named_slots(head) * 8), end),
+            f if f == Format::Forwarder as u8 => (first, first + 8, first + 8),
+            _ => (first, first, first),
         }
     }
 
@@ -375,14 +372,8 @@ impl Heap {
             objects.skip_to(from);
         }
         for header in objects {
-            let slots = shared.slots_of(header);
-            let first = header + 8;
-            let end = first + slots * 8;
-            let weak_from = self.weak_slots_begin(header, slots);
-            if weak_from == usize::MAX {
-                continue;
-            }
-            keeps |= self.scavenge_slots(first.max(from), weak_from.min(end).min(to));
+            let (first, weak_from, end) = self.reference_slots(header);
+            keeps |= self.scavenge_slots(first.max(from), weak_from.min(to));
             for address in (weak_from.max(from)..end.min(to)).step_by(8) {
                 let word = Word(self.words.load(address));
                 if self.is_from(word) {

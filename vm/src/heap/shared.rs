@@ -148,7 +148,7 @@ impl Shared {
         }
     }
 
-    fn start_on(&self, block: usize, page: usize) -> Option<usize> {
+    pub fn start_on(&self, block: usize, page: usize) -> Option<usize> {
         let (word, bit) = BlockEntry::start_place(page);
         let field = (self.entry_word(block, word) >> bit) as u16 as usize;
         (field != 0)

@@ -89,6 +89,9 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Words of a frame's header.
+    pub const HEADER: usize = HEADER_WORDS;
+
     /// An empty stack; `None` when the machine has no memory.
     pub fn new(process: Word) -> Option<Stack> {
         let words = allocate_words(FIRST_WORDS)?;
@@ -147,6 +150,19 @@ impl Stack {
     pub fn push(&mut self, word: Word) {
         self.sp += 1;
         self.set(self.sp, word);
+    }
+
+    /// Makes the bottom frame over the words that were pushed.
+    pub fn push_bottom(&mut self, code: *const Code, nil: Word) {
+        let frame = self.sp + 1;
+        self.sp = frame + HEADER_WORDS - 1;
+        self.set(frame + DISTANCE, Word::small(0));
+        self.set(frame + RETURN, Word(1));
+        self.set(frame + CODE, Word(code as u64 | 1));
+        self.set(frame + CLOSURE, nil);
+        self.set(frame + MARKS, Word::small(0));
+        self.fp = frame;
+        self.ip = self.code(frame).operations.as_ptr();
     }
 
     /// Makes room for `more` words above `sp`. False when the machine has no memory.
@@ -275,6 +291,19 @@ impl Stack {
             callee = caller;
         }
         frame + HEADER_WORDS - 1
+    }
+
+    /// `frame` runs again: what was captured of it and of those above holds no longer (F4).
+    pub fn lower_watermark(&mut self, frame: usize) {
+        if self.captured.is_empty() || frame == 0 {
+            self.captured.clear();
+            return;
+        }
+        while self.captured.last().is_some_and(|&(captured, _)| captured >= frame) {
+            self.captured.pop();
+        }
+        let (serial, flags) = (self.serial(frame), self.flags(frame));
+        self.set_marks(frame, serial, flags | WATERMARK);
     }
 
     /// Frames from the top to the bottom.
