@@ -42,6 +42,7 @@ mod outlet;
 mod pager;
 mod reader;
 mod recover;
+pub mod space;
 mod sweep;
 mod world;
 mod writer;

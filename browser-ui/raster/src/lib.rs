@@ -1,1 +1,5 @@
+//! Pixels and text layout from command buffers.
+//!
 //! (being built)
+
+#![no_std]

@@ -10,7 +10,10 @@
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("the hosted port runs on Linux on x86-64 only; see README, limits");
 
+pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod file_store;
 pub mod memory;
+pub mod services;
 mod sys;

@@ -5,9 +5,12 @@
 
 #![allow(unsafe_code, reason = "room: sys")]
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -102,4 +105,34 @@ pub fn random(into: &mut [u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Renames, unless something stands at the new path already.
+pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (c_path(from)?, c_path(to)?);
+    // SAFETY: Y1; both texts are NUL-terminated and live through the call.
+    checked(unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    })
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the path contains a NUL"))
+}
+
+/// Columns and rows of the terminal on standard output, if it is one.
+pub fn terminal_extent() -> Option<(u32, u32)> {
+    // SAFETY: Y1; `size` is plain data and an out-pointer of the right type for this request.
+    unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        let known = libc::ioctl(1, libc::TIOCGWINSZ, &mut size) == 0 && size.ws_col > 0;
+        known.then_some((size.ws_col.into(), size.ws_row.into()))
+    }
 }

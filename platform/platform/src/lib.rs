@@ -23,6 +23,7 @@ mod channel;
 mod clock;
 mod handle;
 mod memory;
+pub mod operations;
 mod service;
 mod store;
 

@@ -11,9 +11,41 @@
 //! the operand is below 256; everything else has one form only, so that there is exactly one
 //! encoding of a method (see `bootstrap-image/COMPILING.md`).
 
+mod assemble;
+mod listing;
 mod table;
+#[cfg(test)]
+mod tests;
+mod verify;
 
+pub use assemble::assemble;
+pub use listing::listing;
 pub use table::{Instruction, Opcode, Operands};
+pub use verify::{Admitted, CodeView, Flaw, FrameWord, LiteralKind, MAX_TEMPS, verify};
+
+/// How many arguments a selector takes; `None` if it is no selector.
+///
+/// A binary selector takes one, a keyword selector as many as it has colons, any other identifier
+/// none.
+pub fn arity(selector: &str) -> Option<u8> {
+    const BINARY: &str = "+-*/\\~<>=@,%|&?!";
+    let first = selector.chars().next()?;
+    if BINARY.contains(first) {
+        return selector.chars().all(|c| BINARY.contains(c)).then_some(1);
+    }
+    if !(first.is_alphabetic() || first == '_') {
+        return None;
+    }
+    let colons = selector.matches(':').count();
+    if colons == 0 {
+        return selector.chars().all(|c| c.is_alphanumeric() || c == '_').then_some(0);
+    }
+    let well_formed = selector.strip_suffix(':')?.split(':').all(|part| {
+        part.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    });
+    if well_formed { u8::try_from(colons).ok() } else { None }
+}
 
 /// Flags in bits 48–55 of a code object's FRAME word.
 pub mod frame_flags {
@@ -25,4 +57,7 @@ pub mod frame_flags {
     pub const UNWIND: u64 = 4;
     /// The frame is marked as an exception handler: `on:do:`.
     pub const HANDLER: u64 = 8;
+    /// The method says `<primitive: #name error: reason>`: when the primitive declines, the machine
+    /// leaves the reason in the frame slot directly behind the arguments (before temp vectors).
+    pub const PRIMITIVE_ERROR: u64 = 16;
 }

@@ -16,7 +16,12 @@
 //!
 //! Every object but LostObjects and fillers occupies at least two words (header and one slot), so
 //! that any object can become a forwarder: class index [`KnownClass::Forwarder`], the target in
-//! slot 0, the other slots cleared, size kept.
+//! slot 0, the other slots cleared, size kept. So an object whose slot count is 0 takes two words,
+//! and the second holds [`FILLER_WORD`], which no one reads.
+//!
+//! A filler is one word, however much it covers: where its slot-count field is 1023, the count
+//! stands in the hash field instead (a filler has no identity). So free memory appears and
+//! disappears by one store, and a block can be walked at every instant.
 
 use super::known::{ClassIndex, KnownClass};
 
@@ -157,6 +162,84 @@ impl SizeWord {
         (self.0 >> 2) as usize
     }
 }
+
+/// The greatest slot count of one filler (22 bits).
+pub const MAX_FILLER_SLOTS: usize = (1 << 22) - 1;
+
+impl Header {
+    /// A filler that covers `words` words (at least one), its own included.
+    pub const fn filler(words: usize) -> Header {
+        debug_assert!(words > 0 && words - 1 <= MAX_FILLER_SLOTS);
+        let class = KnownClass::Filler.index();
+        let slots = words - 1;
+        let header = Header::new(class, Format::Filler as u8, slots);
+        if slots > MAX_SMALL_SLOTS { header.with_hash(slots as u32) } else { header }
+    }
+
+    /// Whether this is free memory.
+    pub const fn is_filler(self) -> bool {
+        self.class().0 == KnownClass::Filler as u32
+    }
+
+    /// Whether this is what `become:` left.
+    pub const fn is_forwarder(self) -> bool {
+        self.class().0 == KnownClass::Forwarder as u32
+    }
+
+    /// The words that a filler covers.
+    pub const fn filler_words(self) -> usize {
+        1 + if self.is_oversize() { self.hash() as usize } else { self.slot_field() as usize }
+    }
+}
+
+/// What stands at the start of an object or of free memory, and how far it reaches: the one rule by
+/// which a block is walked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent {
+    /// Words from the start to the header: 1 for an oversize object, else 0.
+    pub lead: usize,
+    /// Words from the start to the start of what follows.
+    pub words: usize,
+    /// Slots; of a filler, the words it covers behind its own.
+    pub slots: usize,
+}
+
+impl Extent {
+    /// Of what starts with `first`; `None` if no object can start so. An oversize object's first
+    /// word is its size word.
+    pub const fn of(first: u64) -> Option<Extent> {
+        if Header::is_header(first) {
+            let header = Header(first);
+            if header.is_filler() {
+                let words = header.filler_words();
+                Some(Extent { lead: 0, words, slots: words - 1 })
+            } else if first == LOST_WORD {
+                Some(Extent { lead: 0, words: 1, slots: 0 })
+            } else if header.is_oversize() {
+                None
+            } else {
+                Some(Extent::of_object(header.slot_field() as usize))
+            }
+        } else if SizeWord::is_size(first) {
+            let slots = SizeWord(first).slots();
+            if slots <= MAX_SMALL_SLOTS || slots > MAX_SLOTS { None } else { Some(Extent::of_object(slots)) }
+        } else {
+            None
+        }
+    }
+
+    /// Of an object with `slots` slots.
+    pub const fn of_object(slots: usize) -> Extent {
+        let lead = if slots > MAX_SMALL_SLOTS { 1 } else { 0 };
+        Extent { lead, words: lead + 1 + if slots == 0 { 1 } else { slots }, slots }
+    }
+}
+
+/// The greatest slot count of any object (the largest heap has fewer words).
+pub const MAX_SLOTS: usize = 1 << 40;
+
+/// A filler of one word.
+pub const FILLER_WORD: u64 = Header::filler(1).0;
 
 /// What fills a lost page: the header of an empty LostObject, and in a slot no value of any class.
 pub const LOST_WORD: u64 = Header::new(KnownClass::LostObject.index(), Format::Fixed as u8, 0).0;

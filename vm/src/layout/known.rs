@@ -85,6 +85,15 @@ macro_rules! known_objects {
             pub const fn name(self) -> &'static str {
                 match self { $(KnownObject::$name => stringify!($name),)* }
             }
+            /// What it is, in one sentence; of a selector, the selector first.
+            pub const fn description(self) -> &'static str {
+                match self { $(KnownObject::$name => $doc,)* }
+            }
+            /// The selector, if the object is one.
+            pub fn selector(self) -> Option<&'static str> {
+                let text = self.description().strip_prefix('#')?;
+                text.split([' ', ',']).next().filter(|_| self.name().starts_with("Selector"))
+            }
         }
     };
 }
@@ -97,9 +106,9 @@ known_objects! {
     4 Processor "The ProcessorScheduler.";
     5 SymbolTable "The table of all symbols: an Array in open addressing by string hash, weak.";
     6 SelectorDoesNotUnderstand "#doesNotUnderstand:";
-    7 SelectorMustBeBoolean "#mustBeBoolean, sent to a non-boolean receiver of a conditional jump.";
-    8 SelectorCannotReturn "#cannotReturn: , sent to the closure's dead home marker.";
-    9 SelectorAboutToReturn "#aboutToReturn:through: , sent when a return passes an unwind-marked frame.";
+    7 SelectorMustBeBoolean "#mustBeBoolean, sent to a non-boolean receiver of a conditional jump; the jump tests the answer instead.";
+    8 SelectorCannotReturn "#cannotReturn: , sent with the value to the Context of the frame that executes ^ when its home frame is gone; the answer becomes the value of the block.";
+    9 SelectorAboutToReturn "#aboutToReturn:through: , sent with the value and the Context of the nearest unwind-marked frame to the Context of the frame that executes ^, when the return would pass one; it never answers.";
     10 SelectorRun "#run , what a new process starts with.";
     11 SpecialSelectors "Array of the selectors of the arithmetic bytecodes, in table order.";
     12 TimerSemaphore "Signalled when the timer's deadline passes, or nil.";
@@ -118,7 +127,11 @@ known_objects! {
 macro_rules! slots {
     ($(#[$meta:meta])* $module:ident { $($index:literal $name:ident $doc:literal;)* }) => {
         $(#[$meta])*
-        pub mod $module { $(#[doc = $doc] pub const $name: usize = $index;)* }
+        pub mod $module {
+            $(#[doc = $doc] pub const $name: usize = $index;)*
+            /// Every slot: its name in the world in capitals, its index.
+            pub const SLOTS: &[(&str, usize)] = &[$((stringify!($name), $index)),*];
+        }
     };
 }
 
@@ -129,7 +142,7 @@ slots! {
         1 METHOD_DICTIONARY "The MethodDictionary.";
         2 FORMAT "SmallInteger: named slot count in bits 0–15, `Format` (the base value) in bits 16–20.";
         3 CLASS_INDEX "SmallInteger: the class index.";
-        4 ORGANIZATION "Protocols: selector to protocol name; the world's own affair.";
+        4 ORGANIZATION "A MethodDictionary: selector to protocol name (Symbol), same keys as METHOD_DICTIONARY.";
     }
 }
 
@@ -137,8 +150,8 @@ slots! {
     /// Further slots of Class and Metaclass that `seed` fills; the machine reads only NAME for traces.
     class {
         5 NAME "Class: the Symbol. Metaclass: THIS_CLASS, the only instance.";
-        6 INSTANCE_VARIABLE_NAMES "Array of Symbols: those that the class adds.";
-        7 CLASS_POOL "Class: class variables, a Dictionary of Associations, or nil.";
+        6 INSTANCE_VARIABLE_NAMES "Class and Metaclass: Array of Symbols, those that it adds (empty if none).";
+        7 CLASS_POOL "Class: class variables, a Dictionary (Symbol to Association), or nil.";
         8 SHARED_POOLS "Class: Array of pools, or nil.";
         9 PACKAGE "Class: the package name (Symbol), or nil.";
         10 COMMENT "Class: the comment (String), or nil.";
@@ -161,7 +174,7 @@ slots! {
 slots! {
     /// CompiledMethod and CompiledBlock; slots 0 to 4 are common.
     compiled_code {
-        0 FRAME "SmallInteger: arguments in bits 0–7, arguments and temporaries in bits 8–23, greatest stack depth in bits 24–39, copied values in bits 40–47, flags in bits 48–55 (see `bytecode::frame_flags`).";
+        0 FRAME "SmallInteger: arguments in bits 0–7, arguments, copied values and temporaries (the whole frame) in bits 8–23, greatest stack depth in bits 24–39, copied values in bits 40–47, flags in bits 48–55 (see `bytecode::frame_flags`).";
         1 LITERALS "Array: constants, bindings (Association), CompiledBlocks.";
         2 BYTECODES "ByteArray.";
         3 SITES "Array of selectors: one for each send site, by index.";
@@ -222,4 +235,20 @@ pub enum Known {
     Class(KnownClass),
     /// An object.
     Object(KnownObject),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KnownObject;
+
+    #[test]
+    fn known_selectors_are_read_from_the_table() {
+        assert_eq!(KnownObject::SelectorDoesNotUnderstand.selector(), Some("doesNotUnderstand:"));
+        assert_eq!(KnownObject::SelectorMustBeBoolean.selector(), Some("mustBeBoolean"));
+        assert_eq!(KnownObject::Nil.selector(), None);
+        for known in KnownObject::ALL.iter().filter(|known| known.name().starts_with("Selector")) {
+            let arity = known.selector().and_then(crate::bytecode::arity);
+            assert!(arity.is_some(), "{}", known.name());
+        }
+    }
 }

@@ -4,10 +4,14 @@
 //!
 //! ```text
 //!   0 … 64 KiB         the root block: raw words, see `root`
+//!   16 … 24 MiB        eden: addresses only; its pages are never part of an image
 //!   32 … 64 MiB        the class table: one word an index, 2^22 of them
 //!   64 … 128 MiB       the block table: `BLOCK_ENTRY_BYTES` a block
 //!   128 MiB …          blocks of objects, 32 KiB each
 //! ```
+//!
+//! Blocks are numbered from the base, so that an address is in block `offset / BLOCK_BYTES`; those
+//! below [`BLOCKS_OFFSET`] hold no objects (but eden, while a world is open).
 //!
 //! Machine constants (page size, block size, card size) are named here and nowhere assumed.
 
@@ -27,6 +31,12 @@ pub const DEFAULT_RESERVE: usize = 64 << 30;
 pub const ROOT_OFFSET: usize = 0;
 /// Bytes of the root block.
 pub const ROOT_BYTES: usize = 64 * 1024;
+/// Offset of eden.
+pub const EDEN_OFFSET: usize = 16 << 20;
+/// The greatest size of eden, in bytes.
+pub const EDEN_MAX_BYTES: usize = 8 << 20;
+/// Objects of more bytes than this stand in a run of blocks of their own.
+pub const LARGE_OBJECT_BYTES: usize = BLOCK_BYTES / 2;
 /// Offset of the class table.
 pub const CLASS_TABLE_OFFSET: usize = 32 << 20;
 /// Entries of the class table.
@@ -79,6 +89,8 @@ pub mod root {
 }
 
 const _: () = assert!(BLOCK_BYTES.is_multiple_of(PAGE_BYTES) && PAGE_BYTES.is_multiple_of(CARD_BYTES));
+const _: () = assert!(ROOT_OFFSET + ROOT_BYTES <= EDEN_OFFSET);
+const _: () = assert!(EDEN_OFFSET + EDEN_MAX_BYTES <= CLASS_TABLE_OFFSET);
 const _: () = assert!(CLASS_TABLE_OFFSET + CLASS_TABLE_ENTRIES * WORD_BYTES <= BLOCK_TABLE_OFFSET);
 const _: () =
     assert!(BLOCK_TABLE_OFFSET + DEFAULT_RESERVE / BLOCK_BYTES * BLOCK_ENTRY_BYTES <= BLOCKS_OFFSET);

@@ -134,6 +134,7 @@ primitives! {
         utf8Encode 0 "The ByteArray of a string.";
         utf8Decode 0 "The String of a ByteArray; declines with the index (#malformed) if it is not UTF-8.";
         byteArrayCrc32 0 "CRC-32 of a ByteArray.";
+        characterValue 0 "The scalar value of a Character.";
         characterClassify 0 "Bits: 1 letter, 2 digit, 4 upper case, 8 lower case, 16 whitespace, 32 alphabetic in Unicode's sense.";
         characterToUpper 0 "The simple upper case.";
         characterToLower 0 "The simple lower case.";

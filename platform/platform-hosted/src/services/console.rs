@@ -1,0 +1,170 @@
+//! Standard input, output and error, for a world.
+//!
+//! Invariants
+//! - O1 A read never blocks the machine: a thread reads ahead; a request without bytes at hand is
+//!   told `WouldBlock`, and the bell rings when it may go on.
+//! - O2 The thread reads only after the first request, and one piece at a time, so what nobody asked
+//!   for stays with the terminal.
+
+use super::refusal;
+use parking_lot::{Condvar, Mutex};
+use platform::operations::{ConsoleOperation, Fields, Packed};
+use platform::{Refusal, Reply, Request, Service};
+use std::io::{IsTerminal, Read, Write};
+use std::sync::Arc;
+
+/// Called with a semaphore's index when an operation may go on.
+pub type Bell = Arc<dyn Fn(u32) + Send + Sync>;
+
+#[derive(Default)]
+struct Input {
+    bytes: Vec<u8>,
+    taken: usize,
+    ended: bool,
+    wanted: bool,
+    waiting: Vec<u32>,
+}
+
+impl Input {
+    fn has_something(&self) -> bool {
+        self.taken < self.bytes.len() || self.ended
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    input: Mutex<Input>,
+    asked: Condvar,
+}
+
+/// The service `console`.
+pub struct ConsoleService {
+    shared: Arc<Shared>,
+    bell: Bell,
+    reading: bool,
+}
+
+impl ConsoleService {
+    /// The service; `bell` is called from the reading thread.
+    pub fn new(bell: Bell) -> ConsoleService {
+        ConsoleService { shared: Arc::default(), bell, reading: false }
+    }
+
+    fn read(&mut self, count: usize, semaphore: Option<u32>) -> Result<Vec<u8>, Refusal> {
+        if !self.reading {
+            self.reading = true;
+            let (shared, bell) = (self.shared.clone(), self.bell.clone());
+            let thread = std::thread::Builder::new().name("warm-input".to_owned());
+            let started = thread.spawn(move || read_ahead(&shared, &bell, std::io::stdin()));
+            started.map_err(|error| refusal("standard input", &error))?;
+        }
+        let mut input = self.shared.input.lock();
+        if !input.has_something() {
+            input.wanted = true;
+            input.waiting.extend(semaphore);
+            self.shared.asked.notify_one();
+            return Err(Refusal::WouldBlock);
+        }
+        let end = input.bytes.len().min(input.taken + count);
+        let bytes = input.bytes[input.taken..end].to_vec();
+        input.taken = end;
+        Ok(bytes)
+    }
+}
+
+/// The reading thread's body.
+fn read_ahead(shared: &Shared, bell: &Bell, mut from: impl Read) {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        {
+            let mut input = shared.input.lock();
+            while !input.wanted {
+                shared.asked.wait(&mut input);
+            }
+        }
+        let read = loop {
+            match from.read(&mut piece) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // A terminal that went away has ended; the world sees the end.
+                other => break other.unwrap_or(0),
+            }
+        };
+        let waiting = {
+            let mut input = shared.input.lock();
+            input.bytes.clear();
+            input.taken = 0;
+            input.bytes.extend_from_slice(&piece[..read]);
+            input.ended = read == 0;
+            input.wanted = false;
+            std::mem::take(&mut input.waiting)
+        };
+        waiting.into_iter().for_each(|index| bell(index));
+        if read == 0 {
+            return;
+        }
+    }
+}
+
+fn extent() -> (u32, u32) {
+    crate::sys::terminal_extent().unwrap_or((80, 24))
+}
+
+impl Service for ConsoleService {
+    fn name(&self) -> &'static str {
+        "console"
+    }
+
+    fn call(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
+        let operation = ConsoleOperation::from_code(request.operation);
+        let mut fields = Fields::new(request.bytes);
+        let bytes = match operation.ok_or(Refusal::UnknownOperation)? {
+            ConsoleOperation::Read => self.read(fields.u32()? as usize, request.semaphore)?,
+            ConsoleOperation::WriteOut => write(std::io::stdout(), fields.bytes())?,
+            ConsoleOperation::WriteError => write(std::io::stderr(), fields.bytes())?,
+            ConsoleOperation::IsTerminal => {
+                let is = match fields.u8()? {
+                    0 => std::io::stdin().is_terminal(),
+                    1 => std::io::stdout().is_terminal(),
+                    2 => std::io::stderr().is_terminal(),
+                    other => return Err(Refusal::Malformed(format!("stream {other} is not 0 to 2"))),
+                };
+                vec![u8::from(is)]
+            }
+            ConsoleOperation::Extent => {
+                let (columns, rows) = extent();
+                Packed::default().u32(columns).u32(rows).finish()
+            }
+        };
+        Ok(Reply { handle: None, bytes })
+    }
+}
+
+fn write(mut to: impl Write, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let told = |error| refusal("console", &error);
+    to.write_all(bytes).map_err(told)?;
+    to.flush().map_err(told)?;
+    Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_would_block_and_rings_once_bytes_are_there() {
+        let (ring, rung) = std::sync::mpsc::channel();
+        let bell: Bell = Arc::new(move |index| ring.send(index).unwrap_or(()));
+        let mut console = ConsoleService::new(bell.clone());
+        console.reading = true;
+        assert_eq!(console.read(3, Some(9)), Err(Refusal::WouldBlock));
+        let shared = console.shared.clone();
+        let reader = std::thread::spawn(move || read_ahead(&shared, &bell, &b"hello"[..]));
+        assert_eq!(rung.recv().unwrap(), 9);
+        assert_eq!(console.read(3, None).unwrap(), b"hel");
+        assert_eq!(console.read(3, None).unwrap(), b"lo");
+        assert_eq!(console.read(3, Some(4)), Err(Refusal::WouldBlock));
+        assert_eq!(rung.recv().unwrap(), 4);
+        assert_eq!(console.read(3, None).unwrap(), b"");
+        reader.join().unwrap();
+    }
+}

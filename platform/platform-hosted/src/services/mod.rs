@@ -1,0 +1,27 @@
+//! The services that the hosted machine offers to a world: files and the console.
+
+mod console;
+mod file;
+
+pub use console::ConsoleService;
+pub use file::FileService;
+
+use platform::Refusal;
+use std::io::{Error, ErrorKind};
+
+/// What the outside said, by a code that is the same on every machine.
+fn refusal(what: &str, error: &Error) -> Refusal {
+    let code = match (error.kind(), error.raw_os_error()) {
+        (ErrorKind::NotFound, _) => "notFound",
+        (ErrorKind::AlreadyExists, _) => "exists",
+        (ErrorKind::PermissionDenied, _) => "denied",
+        (ErrorKind::IsADirectory, _) => "isFolder",
+        (ErrorKind::NotADirectory, _) => "notFolder",
+        (ErrorKind::DirectoryNotEmpty, _) => "notEmpty",
+        (ErrorKind::BrokenPipe, _) => "closed",
+        (_, Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => "full",
+        (_, Some(libc::EROFS)) => "readOnly",
+        _ => "io",
+    };
+    Refusal::Failed { code, message: format!("{what}: {}", crate::file_store::plain(error)) }
+}

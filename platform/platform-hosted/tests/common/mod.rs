@@ -1,0 +1,109 @@
+//! Running the `warm` program as a user would, in a folder of its own.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A folder that goes with its test.
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// A new, empty one.
+    pub fn new(name: &str) -> Folder {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("warm-{name}-{}-{next}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder { path }
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A path in it, as text.
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    /// A new world in it.
+    pub fn world(&self, name: &str) -> String {
+        let file = self.text(name);
+        assert_eq!(warm(&["new", &file]).status, 0);
+        file
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit status; 128 + signal if it was ended by one.
+    pub status: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        use std::os::unix::process::ExitStatusExt;
+        let signal = output.status.signal();
+        Run {
+            status: output.status.code().unwrap_or_else(|| 128 + signal.unwrap_or_default()),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// The program, ready to be given more.
+pub fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warm"));
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program.
+pub fn warm(words: &[&str]) -> Run {
+    command(words).output().unwrap().into()
+}
+
+/// Runs the program with something on standard input.
+pub fn warm_with_input(words: &[&str], input: &str) -> Run {
+    let mut child = command(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap().into()
+}
+
+/// Asserts a one-line refusal that says `what`, and answers it.
+#[track_caller]
+pub fn refused(run: &Run, status: i32, what: &str) {
+    assert_eq!(run.status, status, "{run:?}");
+    assert!(run.err.starts_with("warm: "), "{run:?}");
+    assert_eq!(run.err.lines().count(), 1, "{run:?}");
+    assert!(run.err.contains(what), "{what:?} is not in {run:?}");
+    assert_eq!(run.out, "", "{run:?}");
+}
+
+/// The bytes of a file.
+pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}

@@ -1,0 +1,178 @@
+//! The operations of the services that every port offers: one table a service, read by the port
+//! that carries them out and mirrored in the world.
+//!
+//! Arguments and results are a sequence of fields, little-endian, without padding: `u8`, `u32`,
+//! `u64`, `i64`, text (`u32` length in bytes, then UTF-8) and raw bytes (everything to the end).
+//! [`Fields`] reads them, [`Packed`] writes them.
+
+use crate::Refusal;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+macro_rules! operations {
+    ($(#[$meta:meta])* $name:ident { $($code:literal $operation:ident $arguments:literal $results:literal $doc:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum $name { $(#[doc = $doc] $operation = $code,)* }
+
+        impl $name {
+            /// Rows for the mirror: code, name, arguments, results, what it does.
+            pub const TABLE: &'static [(u32, &'static str, &'static str, &'static str, &'static str)] =
+                &[$(($code, stringify!($operation), $arguments, $results, $doc)),*];
+
+            /// The operation of a code.
+            pub const fn from_code(code: u32) -> Option<$name> {
+                match code { $($code => Some($name::$operation),)* _ => None }
+            }
+        }
+    };
+}
+
+operations! {
+    /// Service `file`. Refusals: `notFound`, `exists`, `denied`, `full`, `isFolder`, `notFolder`,
+    /// `notEmpty`, `readOnly`, `io`.
+    FileOperation {
+        1 Open "text path, u8 mode: 0 read, 1 read and write (made if absent), 2 made anew (must not exist), 3 append, 4 emptied first" "handle" "Opens a file.";
+        2 Close "handle" "" "Closes it.";
+        3 Read "handle, u64 offset (all ones: where the last read or write ended), u32 count" "bytes, empty at the end" "Reads at most so many bytes.";
+        4 Write "handle, u64 offset (as for Read), bytes" "u64 count" "Writes all of them.";
+        5 Size "handle" "u64" "The length in bytes.";
+        6 Truncate "handle, u64 bytes" "" "Makes it so long.";
+        7 Flush "handle" "" "Returns when what was written is durable.";
+        8 Status "text path, u8 follow links" "u8 kind (1 file, 2 folder, 3 link, 4 other), u64 bytes, i64 modified ns, i64 created ns, u32 permissions" "What stands at a path.";
+        9 List "text path" "texts" "The names in a folder, unordered.";
+        10 DeleteFile "text path" "" "Deletes a file or link.";
+        11 DeleteFolder "text path" "" "Deletes an empty folder.";
+        12 Rename "text from, text to, u8 replace" "" "Renames; without replace an existing target is refused.";
+        13 MakeFolder "text path" "" "Makes a folder.";
+        14 Place "u8: 0 working folder, 1 home, 2 temporary, 3 the program" "text" "Where something stands.";
+        15 Environment "text name" "text" "The value of an environment variable; notFound if unset.";
+        16 EnvironmentNames "" "texts" "The names of all of them.";
+        17 SetPermissions "text path, u32 mode" "" "Sets the permission bits.";
+        18 RealPath "text path" "text" "The path without links and dots.";
+        19 LinkTarget "text path" "text" "Where a link leads.";
+    }
+}
+
+operations! {
+    /// Service `console`. Refusals: `closed`, `io`.
+    ConsoleOperation {
+        1 Read "u32 count" "bytes, empty at the end" "Reads at most so many bytes of standard input; would block: the semaphore is signalled when there are some.";
+        2 WriteOut "bytes" "" "Writes to standard output.";
+        3 WriteError "bytes" "" "Writes to standard error.";
+        4 IsTerminal "u8: 0 input, 1 output, 2 error" "u8" "Whether a person sits there.";
+        5 Extent "" "u32 columns, u32 rows" "The size of the terminal; 80 by 24 if unknown.";
+    }
+}
+
+/// Reads fields of a request or reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// The fields in `bytes`.
+    pub const fn new(bytes: &'a [u8]) -> Fields<'a> {
+        Fields { rest: bytes }
+    }
+
+    fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8], Refusal> {
+        if self.rest.len() < count {
+            let message = format!("{what} cut off: {} of {count} bytes", self.rest.len());
+            return Err(Refusal::Malformed(message));
+        }
+        let (taken, rest) = self.rest.split_at(count);
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Refusal> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N, what)?);
+        Ok(array)
+    }
+
+    /// The next byte.
+    pub fn u8(&mut self) -> Result<u8, Refusal> {
+        self.array::<1>("byte").map(|[byte]| byte)
+    }
+
+    /// The next 32-bit number.
+    pub fn u32(&mut self) -> Result<u32, Refusal> {
+        self.array("32-bit number").map(u32::from_le_bytes)
+    }
+
+    /// The next 64-bit number.
+    pub fn u64(&mut self) -> Result<u64, Refusal> {
+        self.array("64-bit number").map(u64::from_le_bytes)
+    }
+
+    /// The next text.
+    pub fn text(&mut self) -> Result<&'a str, Refusal> {
+        let length = self.u32()? as usize;
+        let bytes = self.take(length, "text")?;
+        core::str::from_utf8(bytes)
+            .map_err(|error| Refusal::Malformed(format!("text is not UTF-8: {error}")))
+    }
+
+    /// Everything that is left.
+    pub fn bytes(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.rest)
+    }
+
+    /// Whether nothing is left.
+    pub const fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+/// Writes fields.
+#[derive(Clone, Debug, Default)]
+pub struct Packed {
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// Appends a byte.
+    pub fn u8(mut self, value: u8) -> Packed {
+        self.bytes.push(value);
+        self
+    }
+
+    /// Appends a 32-bit number.
+    pub fn u32(mut self, value: u32) -> Packed {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// Appends a 64-bit number.
+    pub fn u64(mut self, value: u64) -> Packed {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// Appends a signed 64-bit number.
+    pub fn i64(self, value: i64) -> Packed {
+        self.u64(value as u64)
+    }
+
+    /// Appends a text.
+    pub fn text(self, text: &str) -> Packed {
+        let mut packed = self.u32(text.len() as u32);
+        packed.bytes.extend_from_slice(text.as_bytes());
+        packed
+    }
+
+    /// Appends several texts.
+    pub fn texts(self, texts: impl IntoIterator<Item = String>) -> Packed {
+        texts.into_iter().fold(self, |packed, text| packed.text(&text))
+    }
+
+    /// The bytes.
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+}

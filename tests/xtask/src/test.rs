@@ -1,0 +1,44 @@
+//! `cargo xtask test`.
+
+use crate::steps::{Count, root, run};
+use crate::{install, tidy};
+use std::process::{Command, ExitCode};
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Everything, in the order in which a mistake shows soonest.
+pub fn run_all() -> Count {
+    let mut count = Count::default();
+    for tool in install::missing_after_installing() {
+        println!("missing: {tool}; install it and run again");
+        count.failed += 1;
+    }
+    count = count.plus(tidy::count());
+    count = count.plus(run("tests of every crate", cargo().args(["test", "--workspace", "--no-fail-fast"])));
+    count.plus(link_proof())
+}
+
+/// `vm`, `image`, `platform` and `raster` link into a static program without the standard library.
+fn link_proof() -> Count {
+    let folder = root().join("tests/link");
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--manifest-path"]).arg(folder.join("Cargo.toml"));
+    // A target folder of its own: link arguments differ, and a shared one would rebuild all.
+    build.arg("--target-dir").arg(root().join("target/link"));
+    let built = run("static no_std program", &mut build);
+    if built.failed > 0 {
+        return built;
+    }
+    let program = root().join("target/link/debug/link");
+    run("static no_std program runs", &mut Command::new(program))
+}
+
+/// Runs all and prints the closing line.
+pub fn main() -> ExitCode {
+    let count = run_all();
+    println!("\n{} passed, {} failed", count.passed, count.failed);
+    ExitCode::from(u8::from(count.failed > 0 || count.passed == 0))
+}
+

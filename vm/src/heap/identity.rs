@@ -1,0 +1,248 @@
+//! What changes the identity of objects: `become:`, pinning, lost pages.
+//!
+//! Invariants
+//! - I1 A forwarder is as large as what it was, refers to its target in slot 0 and to nothing else;
+//!   its class index fails every guard, so that the check for it sits on miss paths.
+//! - I2 An object's slots are not exchanged for what is read in another way while a marker may be
+//!   reading them: contents are exchanged only between objects of references, or of raw data.
+
+use super::shared::state;
+use super::{Heap, WriteKind};
+use crate::layout::{
+    BLOCK_BYTES, BlockKind, ClassIndex, Extent, Format, Header, KnownClass, LOST_WORD, PAGE_BYTES,
+    PAGES_PER_BLOCK, PINNED, SizeWord, Word, behavior,
+};
+use image::PageIndex;
+
+/// Whose identity hash the target of a forwarding has afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashOf {
+    /// Its own.
+    Target,
+    /// The forwarded object's, so that hashed collections find it where that one was.
+    Source,
+}
+
+impl Heap {
+    /// References to the first of each pair become references to the second. Nothing happens to a
+    /// pair whose first is no object, or is the second already.
+    pub fn become_forward(&mut self, pairs: &[(Word, Word)], hash: HashOf) {
+        for &(from, to) in pairs {
+            let (from, to) = (self.resolve(from), self.resolve(to));
+            if from == to || !from.is_reference() {
+                continue;
+            }
+            let given = self.header(from).hash();
+            if hash == HashOf::Source && given != 0 && to.is_reference() {
+                let header = self.header(to).with_hash(given);
+                self.set_header(to, header);
+            }
+            self.forward(from, to);
+        }
+    }
+
+    fn forward(&mut self, from: Word, to: Word) {
+        self.replace_in_class_table(from, to);
+        let header = self.header(from);
+        let slots = self.size(from);
+        self.store_pointer_at(from.address() + 8, to.0);
+        let header = header
+            .with_class(KnownClass::Forwarder.index())
+            .with_format(Format::Forwarder as u8);
+        self.store_raw_at(from.address(), header.0);
+        if !self.faults.become_keeps_slots {
+            for index in 1..slots {
+                self.store_raw_at(from.address() + 8 + index * 8, Word::small(0).0);
+            }
+        }
+    }
+
+    /// A class that becomes another is that other in the class table too.
+    fn replace_in_class_table(&mut self, from: Word, to: Word) {
+        let header = self.header(from);
+        if !header.has_references() || self.size(from) <= behavior::CLASS_INDEX {
+            return;
+        }
+        let index = self.slot(from, behavior::CLASS_INDEX);
+        if !index.is_integer() || index.as_integer() < 0 {
+            return;
+        }
+        let index = index.as_integer();
+        if index < self.next_class as i64 && self.class_at(ClassIndex(index as u32)) == from {
+            self.set_class_at(ClassIndex(index as u32), to);
+        }
+    }
+
+    /// The two of each pair exchange their identities: references to the one become references to
+    /// the other, both ways. `None`, with nothing done, if there is no room for what must be copied.
+    pub fn become_each_other(&mut self, pairs: &[(Word, Word)]) -> Option<()> {
+        let bytes = pairs.iter().map(|&(a, b)| self.exchange_bytes(a, b)).sum();
+        if bytes > 0 && !self.room_for(bytes) {
+            self.declined = super::Decline::EdenFull;
+            return None;
+        }
+        for &(a, b) in pairs {
+            let (a, b) = (self.resolve(a), self.resolve(b));
+            if a == b || !a.is_reference() || !b.is_reference() {
+                continue;
+            }
+            if self.exchange_bytes(a, b) == 0 {
+                self.exchange_contents(a, b);
+            } else {
+                let (new_a, new_b) = (self.copy_of(a)?, self.copy_of(b)?);
+                self.forward(a, new_b);
+                self.forward(b, new_a);
+            }
+        }
+        Some(())
+    }
+
+    fn total_words(&self, object: Word) -> usize {
+        Extent::of_object(self.size(object)).words
+    }
+
+    /// Bytes to be copied to exchange two objects; 0 if their contents can be exchanged in place.
+    fn exchange_bytes(&self, a: Word, b: Word) -> usize {
+        let (a, b) = (self.resolve(a), self.resolve(b));
+        if !a.is_reference() || !b.is_reference() || a == b {
+            return 0;
+        }
+        let alike = self.size(a) == self.size(b)
+            && self.header(a).has_references() == self.header(b).has_references();
+        if alike { 0 } else { (self.total_words(a) + self.total_words(b)) * 8 }
+    }
+
+    fn exchange_contents(&mut self, a: Word, b: Word) {
+        // Pinned is the place, not what stands there.
+        let (head_a, head_b) = (self.header(a).0, self.header(b).0);
+        self.store_raw_at(a.address(), (head_b & !PINNED) | (head_a & PINNED));
+        self.store_raw_at(b.address(), (head_a & !PINNED) | (head_b & PINNED));
+        for index in 0..self.size(a) {
+            let (x, y) = (self.slot(a, index), self.slot(b, index));
+            self.store(a, index, y);
+            self.store(b, index, x);
+        }
+    }
+
+    fn copy_of(&mut self, object: Word) -> Option<Word> {
+        let header = self.header(object);
+        let slots = self.size(object);
+        let copy = self.allocate(header.class(), header.format(), slots)?;
+        self.set_header(copy, Header(header.0 & !PINNED));
+        self.copy_slots(object, 0, copy, 0, slots);
+        Some(copy)
+    }
+
+    /// Makes an object one that never moves; answers it, at its new address if it was young. `None`
+    /// if there is no room in old space.
+    pub fn pin(&mut self, object: Word) -> Option<Word> {
+        let object = self.resolve(object);
+        let mut pinned = object;
+        if self.is_young(object) {
+            let header = self.header(object);
+            let slots = self.size(object);
+            pinned = self.allocate_old(header.class(), header.format(), slots)?;
+            self.set_header(pinned, header);
+            self.copy_slots(object, 0, pinned, 0, slots);
+            self.forward(object, pinned);
+        }
+        let header = Self::pin_header(self.header(pinned));
+        self.set_header(pinned, header);
+        Some(pinned)
+    }
+
+    // ---- lost pages
+
+    /// A page is lost and was filled with [`LOST_WORD`]: every object that overlaps it becomes a
+    /// LostObject in its header, and the block can be walked again. While a page is lost nothing is
+    /// marked or swept.
+    pub fn make_lost(&mut self, page: PageIndex) {
+        if !self.lost_pages.contains(&page) {
+            self.lost_pages.push(page);
+        }
+        let from = self.base + page.0 as usize * PAGE_BYTES;
+        if page.0 as usize * PAGE_BYTES < crate::layout::BLOCKS_OFFSET
+            || self.shared.states.get(self.shared.block_of(from)) != state::OLD
+        {
+            return;
+        }
+        match self.shared.kind(self.shared.block_of(from)) {
+            BlockKind::LargeHead | BlockKind::LargeRest => self.lose_large(from),
+            BlockKind::Objects | BlockKind::Quiet => self.lose_page_of_objects(from),
+            BlockKind::Free | BlockKind::Lost => {}
+        }
+    }
+
+    /// The pages that are lost and not accepted as such.
+    pub fn lost_pages(&self) -> &[PageIndex] {
+        &self.lost_pages
+    }
+
+    /// The user accepts the loss: what is lost is collected as any other object.
+    pub fn accept_loss(&mut self) {
+        self.lost_pages.clear();
+    }
+
+    fn lost_header(slots: usize, hash: u32) -> Header {
+        Header::new(KnownClass::LostObject.index(), Format::Words64 as u8, slots).with_hash(hash)
+    }
+
+    /// A large object, of which its head may be what is lost: the block table knows its run.
+    fn lose_large(&mut self, page: usize) {
+        let head = self.shared.run_head(self.shared.block_of(page));
+        let start = self.shared.block_address(head);
+        let run = crate::layout::BlockEntry::run_of(self.shared.entry_word(head, 1)).max(1) as usize;
+        if start >= page {
+            let slots = run * BLOCK_BYTES / 8 - 2;
+            self.store_raw_at(start, SizeWord::new(slots).0);
+            self.store_raw_at(start + 8, Self::lost_header(slots, 0).0);
+        } else if let Some(extent) = self.shared.extent(start) {
+            let header = start + extent.lead * 8;
+            let lost = Self::lost_header(extent.slots, self.shared.header(header).hash());
+            self.store_raw_at(header, lost.0);
+        }
+    }
+
+    fn lose_page_of_objects(&mut self, page: usize) {
+        let end = page + PAGE_BYTES;
+        self.close_cursors_in(self.shared.block_of(page));
+        let mut at = self.shared.walk_start(page).unwrap_or(page);
+        // What starts before the page and reaches into it.
+        while at < page {
+            let Some(extent) = self.shared.extent(at) else { break };
+            let next = at + extent.words * 8;
+            let header = at + extent.lead * 8;
+            if next > page && !self.shared.header(header).is_filler() && header < page {
+                let lost = Self::lost_header(extent.slots, self.shared.header(header).hash());
+                self.store_raw_at(header, lost.0);
+            } else if next > page && header >= page {
+                // A size word before, the header on the page: both are lost words now.
+                self.store_raw_at(at, LOST_WORD);
+                at += 8;
+                continue;
+            }
+            at = next;
+        }
+        // What starts on the page and reaches beyond it left a tail that can't be walked.
+        if at < end {
+            self.fill_tail(end);
+        }
+    }
+
+    /// From a page's end to the next start in its block there is nothing any more.
+    fn fill_tail(&mut self, end: usize) {
+        if end.is_multiple_of(BLOCK_BYTES) {
+            return;
+        }
+        let block = self.shared.block_of(end);
+        let first = end % BLOCK_BYTES / PAGE_BYTES;
+        let next = (first..PAGES_PER_BLOCK)
+            .find_map(|page| self.shared.start_on(block, page))
+            .unwrap_or(self.shared.block_address(block) + BLOCK_BYTES);
+        if next > end {
+            self.prepare_write(end, 8, WriteKind::Raw);
+            self.put_filler(end, (next - end) / 8);
+            self.note_start(end);
+        }
+    }
+}
