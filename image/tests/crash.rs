@@ -365,6 +365,8 @@ const ELSEWHERE: &[&str] = &[
     "journal_shares_flushed_block",
     "superblock_before_commit",
     "drop_lost_names",
+    "journal_overwrites_uncovered",
+    "restore_replays_journal",
 ];
 
 #[test]

@@ -283,6 +283,28 @@ fn lost_pages_are_named_by_each_commit(faults: Faults) -> Verdict {
     expect(report.lost_pages.iter().any(|run| run.first == PageIndex(4)), "forgets what is lost")
 }
 
+fn a_restore_covers_what_was_typed(faults: Faults) -> Verdict {
+    let mut bench = bench(faults);
+    bench.snapshot(&[(1, 1)], Keep::Named("then".into()));
+    bench.world.journal_append(1, 1, b"typed").expect("append");
+    bench.world.journal_flush().expect("flush");
+    bench.world.restore(MomentId(1), 3).expect("restore");
+    let (world, _, _) = open(bench.store.contents(), faults)?;
+    expect(world.journal_replay().expect("replay").is_empty(), "types into the past")
+}
+
+fn flushed_records_stay_until_two_commits_cover_them(faults: Faults) -> Verdict {
+    let mut bench = bench(faults);
+    bench.snapshot(&[(1, 1)], Keep::No);
+    let mut flushed = 0;
+    while flushed < 40 && bench.world.journal_append(flushed, 1, &[1; 900]).is_ok() {
+        bench.world.journal_flush().expect("flush");
+        flushed += 1;
+    }
+    let (world, _, _) = open(bench.store.contents(), faults)?;
+    expect(world.journal_replay().expect("replay").len() as u64 == flushed, "lost flushed records")
+}
+
 /// A seeded bug, and the case that notices it.
 type Case = (&'static str, fn(Faults) -> Verdict);
 
@@ -301,6 +323,8 @@ const CASES: &[Case] = &[
     ("journal_chain_unchecked", leftovers_of_a_session_do_not_come_back),
     ("journal_shares_flushed_block", a_flushed_journal_block_is_never_written_again),
     ("superblock_before_commit", a_crash_while_creating_leaves_no_world_or_an_empty_one),
+    ("restore_replays_journal", a_restore_covers_what_was_typed),
+    ("journal_overwrites_uncovered", flushed_records_stay_until_two_commits_cover_them),
     ("drop_lost_names", lost_pages_are_named_by_each_commit),
 ];
 
