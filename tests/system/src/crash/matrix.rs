@@ -272,7 +272,8 @@ fn run_faulty(
     script.acts[nth..last].iter().for_each(|act| rig.act(act));
     let verb = script.acts[nth].verb();
     let column = if columns.len() > 1 { Column::Two } else { columns[0] };
-    let about = format!("script {}, acts {nth} to {last}, {faults:?}", script.seed);
+    let acts = &script.acts[nth..last];
+    let about = format!("script {}, acts {nth} to {last} {acts:?}, {faults:?}", script.seed);
     let reads = columns.iter().any(|column| matches!(column, Column::ReadOnce | Column::ReadAlways));
     let struck = rig.store.strikes().iter().all(|struck| *struck > 0);
     if !struck && !reads {

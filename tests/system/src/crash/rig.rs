@@ -7,7 +7,7 @@ use super::outside::{Known, Knowledge, State};
 use super::pages::{Frozen, Pages};
 use super::script::{Act, Kept, Script, Verb};
 use image::{
-    Budget, CreateOptions, Epoch, Faults, Geometry, HeapWords, ImageError, Keep, MomentId, OpenOptions, Progress, Snapshot,
+    Budget, CreateOptions, Epoch, Faults, Geometry, HeapWords, ImageError, Keep, Moment, MomentId, OpenOptions, Progress, Snapshot,
     ThinPolicy, ThinStep, World,
 };
 use platform::Store;
@@ -228,7 +228,8 @@ impl Rig {
     /// Commits that only let the journal forget change nothing that is known.
     fn run_idle(&mut self) {
         for _ in 0..PATIENCE {
-            if self.world().step(Budget::ALL) == Progress::Idle {
+            // A commit that only relieves the journal may fail; it is tried again by later acts.
+            if matches!(self.world().step(Budget::ALL), Progress::Idle | Progress::Abandoned { .. }) {
                 return;
             }
         }
@@ -239,7 +240,10 @@ impl Rig {
     fn commit<T>(&mut self, next: State, ask: impl FnOnce(&mut World, i64) -> Result<T, ImageError>) -> bool {
         let state = self.intend(next);
         let now = self.now_ns;
+        let before = self.world().head().number;
         let done = ask(self.world(), now).is_ok();
+        // Asked for what is so already, a world commits nothing.
+        let done = done && self.world().head().number != before;
         if done {
             self.known.acknowledge(state);
             self.settle_if_quiet();
@@ -396,14 +400,20 @@ impl Rig {
         self.salt += 1;
         self.dirty.clear();
         let store = Arc::new(self.store.clone());
-        let Ok((world, _)) = World::open(store, &options(self.salt, self.faults)) else { return };
+        let Ok((mut world, _)) = World::open(store, &options(self.salt, self.faults)) else { return };
         // Whatever was possible is decided now: the kernel shows the newest commit that was written.
         let serial = world.heap().roots[0];
         let candidates: Vec<usize> = self.known.possible.iter().rev().copied().chain([self.known.certain]).collect();
-        let next = world.head().next_moment;
+        let Ok(listed) = world.moments() else { return };
         let fits = |state: &State| {
-            let newest = state.moments.keys().next_back().map_or(0, |id| id.0);
-            state.serial == serial && newest < next.0
+            let known = |moment: &Moment| {
+                let is_called = |known: &Known| known.name == moment.name || state.optional.contains(&moment.id);
+                state.moments.get(&moment.id).is_some_and(is_called)
+            };
+            let there = |id: &MomentId| listed.iter().any(|moment| moment.id == *id);
+            state.serial == serial
+                && listed.iter().all(known)
+                && state.moments.keys().all(|id| there(id) || state.optional.contains(id))
         };
         let replayed = world.journal_replay().map(|records| records.len()).unwrap_or(0);
         self.world = Some(world);
