@@ -224,6 +224,14 @@ impl Ring {
     }
 }
 
+/// Blanks the slot of a commit that was given up, in both rings.
+pub(crate) fn blank_slot(disk: &Disk, number: CommitNumber) -> Result<(), ImageError> {
+    let slot = u64::from(number.0 % disk.geometry.ring_slots);
+    let blank = zero_block();
+    disk.write(disk.geometry.ring_a.plus(slot), &*blank)?;
+    disk.write(disk.geometry.ring_b.plus(slot), &*blank)
+}
+
 /// Finds what to open.
 pub(crate) fn find(store: &Arc<dyn Store>, faults: Faults) -> Result<Found, ImageError> {
     let (disk, mut damages) = locate(store, faults)?;

@@ -152,6 +152,11 @@ impl Bench {
         self.world.begin_snapshot(snapshot).expect("begin");
     }
 
+    /// The number of the last snapshot begun: its heap's first root word.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Steps until the snapshot is acknowledged or abandoned.
     pub fn finish(&mut self, budget: u32) -> Progress {
         loop {
