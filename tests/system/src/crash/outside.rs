@@ -57,6 +57,8 @@ pub struct Knowledge {
     /// Whether a process took over what an earlier one could not make durable, so that the kernel's
     /// cache shows more than the medium will ever hold.
     pub inherited_doubt: bool,
+    /// Whether an opening could not read all of the journal, or read more than was known.
+    pub journal_in_doubt: bool,
     /// All pages that were ever written.
     pub universe: BTreeSet<u64>,
 }
@@ -73,6 +75,7 @@ impl Knowledge {
             flushed: 0,
             settled_journal: 0,
             inherited_doubt: false,
+            journal_in_doubt: false,
             universe: BTreeSet::new(),
         }
     }

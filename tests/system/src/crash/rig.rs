@@ -193,23 +193,26 @@ impl Rig {
         if self.world().begin_snapshot(snapshot).is_err() {
             return;
         }
+        let mut progress = Progress::Working;
         if let Some(length) = record {
-            let _ = self.world().step(Budget(2));
+            progress = self.world().step(Budget(2));
             self.append(length);
         }
-        if self.finish(state) {
+        if self.finish(state, progress) {
             self.dirty.clear();
         }
     }
 
     /// Steps until nothing is in writing; answers whether the snapshot was acknowledged.
-    fn finish(&mut self, state: usize) -> bool {
+    fn finish(&mut self, state: usize, first: Progress) -> bool {
         let epoch = Epoch(self.epoch);
+        let mut progress = first;
         for _ in 0..PATIENCE {
-            match self.world().step(Budget(3)) {
+            match progress {
                 Progress::Working => {}
                 Progress::Acknowledged { epoch: Some(done), .. } if done == epoch => {
                     self.known.acknowledge(state);
+                    self.allow_for_damage();
                     self.settle_if_quiet();
                     self.run_idle();
                     return true;
@@ -220,9 +223,22 @@ impl Rig {
                 }
                 _ => {}
             }
+            progress = self.world().step(Budget(3));
         }
         self.fail("a snapshot does not end".into());
         false
+    }
+
+    /// Where the tree of moments cannot be read, a snapshot is made all the same, but is not kept
+    /// automatically; the damage says so.
+    fn allow_for_damage(&mut self) {
+        if self.world().damages().is_empty() {
+            return;
+        }
+        let certain = self.known.certain;
+        let state = Arc::make_mut(&mut self.known.states[certain]);
+        let automatic = state.moments.iter().filter(|(_, moment)| moment.name.is_empty() && !moment.pinned);
+        state.optional.extend(automatic.map(|(id, _)| *id).max());
     }
 
     /// Commits that only let the journal forget change nothing that is known.
@@ -423,14 +439,25 @@ impl Rig {
             if state != self.known.certain || !uncertain.is_empty() {
                 self.settle_on(state);
             }
-            let covered = self.known.now().covered;
-            self.known.journal.truncate(covered + replayed);
-            self.known.flushed = self.known.flushed.min(self.known.journal.len());
+            self.compare_journal(replayed);
             self.note();
         } else {
             // The judge decides whether this was allowed; nothing more can be asked of this world.
             self.world = None;
         }
+    }
+
+    /// Only the process died: every record that was appended must be replayed, unless a fault struck.
+    fn compare_journal(&mut self, replayed: usize) {
+        let covered = self.known.now().covered;
+        let wanted = self.known.journal.len().saturating_sub(covered);
+        if replayed == wanted {
+            return;
+        }
+        if self.store.strikes().iter().all(|struck| *struck == 0) {
+            self.fail(format!("a killed process leaves {replayed} journal records of {wanted}"));
+        }
+        self.known.journal_in_doubt = true;
     }
 
     /// The world is at this state now, durable or not; until the next acknowledgement the others
