@@ -433,7 +433,7 @@ impl World {
             self.highest = self.highest.max(job.commit.number);
         }
         self.void.append(&mut self.voided);
-        if job.outcome_is_unknown() {
+        if job.outcome_is_unknown() && !self.disk.faults.reuse_commit_number {
             self.void.push(job.commit.number);
         }
         let epoch = job.epoch;
