@@ -61,6 +61,17 @@ impl Arena {
         bytes
     }
 
+    /// Whether a page holds other words than `before`.
+    pub fn differs(&self, page: usize, before: &[u8; PAGE]) -> bool {
+        let words = self.heap.words(page);
+        let (chunks, _) = before.as_chunks::<8>();
+        (0..PAGE / 8).any(|n| words[n].load(Ordering::Relaxed) != u64::from_le_bytes(chunks[n]))
+    }
+
+    pub fn is_zero(&self, page: usize) -> bool {
+        self.heap.words(page).iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+
     pub fn used_pages(&self) -> impl Iterator<Item = usize> + '_ {
         self.used.iter().cloned().flatten()
     }

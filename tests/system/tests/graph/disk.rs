@@ -83,16 +83,15 @@ impl Mirror {
             return Err("a page stands twice on the dirty list".into());
         }
         for page in arena.used_pages() {
-            let now = arena.page(page);
             let changed = match self.0.get(&page) {
-                Some(before) => before[..] != now[..],
-                None => now.iter().any(|byte| *byte != 0),
+                Some(before) => arena.differs(page, before),
+                None => !arena.is_zero(page),
             };
             if changed && !listed.contains(&page) && !is_eden(page) {
                 return Err(format!("page {page} was written and is not on the dirty list"));
             }
             if changed {
-                self.0.insert(page, now);
+                self.0.insert(page, arena.page(page));
             }
         }
         Ok(())
@@ -103,9 +102,8 @@ impl Mirror {
     pub fn reopen(&mut self, arena: &Arena) {
         self.0.clear();
         for page in arena.used_pages() {
-            let now = arena.page(page);
-            if now.iter().any(|byte| *byte != 0) {
-                self.0.insert(page, now);
+            if !arena.is_zero(page) {
+                self.0.insert(page, arena.page(page));
             }
         }
     }

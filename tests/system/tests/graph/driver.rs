@@ -39,7 +39,7 @@ const OPERATIONS: usize = 19;
 /// Runs a history; answers what was done, by name, or what went wrong and the log that led there.
 pub fn run(plan: Plan) -> Result<BTreeMap<&'static str, usize>, (String, Vec<String>)> {
     let mut world = World::new(plan.seed, plan.setup);
-    let base = [14, 18, 8, 6, 4, 4, 3, 3, 8, 10, 6, 5, 2, 1, 3, 2, 1, 1, 2];
+    let base = [28, 36, 16, 12, 8, 8, 8, 8, 12, 24, 12, 16, 4, 1, 6, 4, 2, 2, 16];
     let weights: [usize; OPERATIONS] =
         base.map(|weight: usize| (weight * world.random.pick(&[1, 2, 3, 6])).div_ceil(3));
     for _ in 0..plan.steps {
@@ -113,9 +113,7 @@ fn step(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
         _ => {
             let blocks = 1 + world.random.below(12);
             world.sweep(blocks)?;
-            if world.random.percent(20) {
-                world.heap.request_mark();
-            }
+            world.heap.request_mark();
             world.hash()
         }
     }
