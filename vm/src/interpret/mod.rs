@@ -30,4 +30,4 @@ pub use vm::{
     StoreHost, Vm, VmConfig, VmStress,
 };
 pub(crate) use process::{list, state};
-pub(crate) use stack::{HAS_CONTEXT, Stack};
+pub(crate) use stack::Stack;

@@ -397,6 +397,7 @@ impl Vm {
         match found {
             Ok((serial, stack)) => {
                 self.current = stack;
+                self.current.clean = false;
                 self.current_serial = serial;
                 self.current.process = process;
                 self.set_state(process, state::RUNNING);
@@ -666,6 +667,38 @@ impl Vm {
         let serial = self.current_serial;
         self.note_ended(serial, Ended::Failed(trace));
         self.end_current()
+    }
+
+    /// The calling session ends; its process does not go on.
+    pub(crate) fn exit(&mut self, status: i64) -> Next {
+        self.store.session_exit(status);
+        self.terminate_current();
+        self.end = Some(RunEnd::Exit(status));
+        Next::Leave
+    }
+
+    /// Lets a process that does not run do one instruction; the current one goes on afterwards.
+    pub(crate) fn step_other(&mut self, other: Word) -> Next {
+        let me = self.current.process;
+        let (me, other) = (self.hold(me), self.hold(other));
+        self.make_ready(self.held(me), true);
+        self.put_away_current();
+        let stepped = self.held(other);
+        self.unlink(stepped);
+        self.take_up(stepped);
+        let wanted = self.current_serial;
+        self.fuel = u32::MAX;
+        self.execute::<true>();
+        self.refuel();
+        if self.current_serial == wanted {
+            self.put_away_current();
+            let word = self.held(me);
+            self.unlink(word);
+            self.take_up(word);
+        }
+        self.release(me);
+        self.release(other);
+        Next::Go
     }
 
     /// The machine has no memory for a stack.

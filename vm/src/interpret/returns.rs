@@ -177,8 +177,18 @@ impl Vm {
     }
 
     /// A temp vector is none: the code or the frame was forged.
-    pub(super) fn broken_vector(&mut self) -> Next {
-        self.give_up("a temp vector that is none")
+    ///
+    /// Or it is a forwarder, which is followed; then the instruction is run again.
+    pub(super) fn broken_vector(&mut self, place: i16) -> Next {
+        let index = (self.current.fp as isize + place as isize) as usize;
+        let vector = self.current.get(index);
+        let resolved = self.heap.resolve(vector);
+        if resolved == vector || !self.has_named(resolved, 1) {
+            return self.give_up("a temp vector that is none");
+        }
+        self.current.set(index, resolved);
+        self.current.ip = self.current.ip.wrapping_sub(1);
+        Next::Go
     }
 
     /// Code that the verifier called unreachable.

@@ -84,6 +84,8 @@ pub struct Stack {
     pub process: Word,
     /// Contexts by serial.
     pub contexts: BTreeMap<i64, Reified>,
+    /// Whether it has not run since the last capture.
+    pub clean: bool,
     /// The words of the StackImage that hold for frames below the watermark: {frame, end} in order.
     pub captured: alloc::vec::Vec<(usize, usize)>,
 }
@@ -106,6 +108,7 @@ impl Stack {
             ip: null(),
             process,
             contexts: BTreeMap::new(),
+            clean: false,
             captured: alloc::vec::Vec::new(),
         })
     }
@@ -163,6 +166,19 @@ impl Stack {
         self.set(frame + MARKS, Word::small(0));
         self.fp = frame;
         self.ip = self.code(frame).operations.as_ptr();
+    }
+
+    /// Makes a frame over the words that were pushed, called by the top frame at its `ip`.
+    pub fn push_restored(&mut self, code: *const Code, closure: Word, marks: i64) {
+        let frame = self.sp + 1;
+        let distance = if self.fp == 0 { 0 } else { frame - self.fp };
+        self.sp = frame + HEADER_WORDS - 1;
+        self.set(frame + DISTANCE, Word::small(distance as i64));
+        self.set(frame + RETURN, Word(self.ip as u64 | 1));
+        self.set(frame + CODE, Word(code as u64 | 1));
+        self.set(frame + CLOSURE, closure);
+        self.set(frame + MARKS, Word::small(marks));
+        self.fp = frame;
     }
 
     /// Makes room for `more` words above `sp`. False when the machine has no memory.

@@ -126,4 +126,24 @@ impl Vm {
         self.heap.set_known(KnownObject::SymbolTable, table);
         Some(())
     }
+
+    /// Puts the table in order again after a mark, which may have made places of dead symbols free.
+    pub(crate) fn settle_symbols(&mut self) {
+        let table = self.known(KnownObject::SymbolTable);
+        if !self.has_named(table, 1) || self.header(table).format() != Format::Weak as u8 {
+            return;
+        }
+        let capacity = self.slot_count(table);
+        let all: Vec<Word> = (0..capacity).map(|n| self.slot(table, n)).collect();
+        let nil = self.nil;
+        (0..capacity).for_each(|n| self.put(table, n, nil));
+        for symbol in all {
+            let Some(points) = self.code_points(symbol) else { continue };
+            let mut at = string_hash(points.iter().copied()) as usize % capacity;
+            while self.slot(table, at) != nil {
+                at = (at + 1) % capacity;
+            }
+            self.put(table, at, symbol);
+        }
+    }
 }

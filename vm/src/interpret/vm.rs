@@ -84,9 +84,9 @@ impl Doorbell {
 
 /// What the port does for a world's store. Every method answers at a safepoint, without objects.
 pub trait StoreHost {
-    /// Makes durable what the heap's last flip froze; frames are in StackImages already.
-    fn snapshot(&mut self, heap: &mut Heap) -> Result<(), String> {
-        let _ = heap;
+    /// Flips the heap and makes durable what that froze; frames are in StackImages already.
+    fn snapshot(&mut self, heap: &mut Heap, roots: &mut dyn Roots) -> Result<(), String> {
+        let _ = (heap, roots);
         Err("no store".to_string())
     }
     /// Carries out a command of the store: names, branches, history; text in, text out.
@@ -255,6 +255,8 @@ pub struct Vm {
     pub(crate) quantum_given: u32,
     pub(crate) quotas: Vec<super::quota::Quota>,
     pub(crate) log_lines: VecDeque<String>,
+    /// What the last refusal said for the user.
+    pub(crate) last_refusal: String,
 }
 
 /// What a collection visits.
@@ -326,6 +328,7 @@ impl Vm {
             quantum_given: QUANTUM,
             quotas: Vec::new(),
             log_lines: VecDeque::new(),
+            last_refusal: String::new(),
         };
         vm.refresh();
         Ok(vm)
@@ -480,9 +483,53 @@ impl Vm {
         bytes > crate::layout::LARGE_OBJECT_BYTES || self.heap.room_for(bytes)
     }
 
-    /// Marks and sweeps to the end.
-    pub fn collect_full(&mut self) {
-        let _ = self.scavenge();
+    /// Marks and sweeps to the end; answers how many bytes that made free.
+    pub fn collect_full(&mut self) -> usize {
+        let freed = self.with_roots(false, |heap, roots| heap.collect_full(roots)).unwrap_or(0);
+        self.settle_symbols();
+        freed
+    }
+
+    /// Identities were exchanged: what the machine holds refers to what things are now.
+    pub(crate) fn after_become(&mut self) {
+        self.forwarders = true;
+        self.with_roots(false, |heap, roots| {
+            roots.visit(&mut |word| {
+                *word = heap.resolve(*word);
+            });
+        });
+        self.codes.rehash();
+        self.forget_lookups();
+    }
+
+    /// Forgets every cached lookup of a selector.
+    pub(crate) fn forget_selector(&mut self, selector: Word) {
+        self.cache.forget();
+        self.codes.forget_selector(selector);
+    }
+
+    /// The machine's counters by name.
+    pub(crate) fn statistic_rows(&self) -> Vec<(&'static str, u64)> {
+        let heap = self.heap.statistics();
+        alloc::vec![
+            ("polls", self.counters.polls),
+            ("processSwitches", self.counters.switches),
+            ("contextsMade", self.counters.contexts),
+            ("framesCaptured", self.counters.captured_frames),
+            ("records", self.codes.len() as u64),
+            ("allocatedBytes", self.heap.allocated_bytes()),
+            ("scavenges", heap.scavenges),
+            ("scavengeP99Us", heap.scavenge_pauses.percentile_us(99)),
+            ("survivedBytes", heap.survived_bytes),
+            ("tenuredBytes", heap.tenured_bytes),
+            ("marks", heap.marks),
+            ("sweeps", heap.sweeps),
+            ("sweptBytes", heap.swept_bytes),
+            ("flips", heap.flips),
+            ("flipP99Us", heap.flip_pauses.percentile_us(99)),
+            ("weakCleared", heap.weak_cleared),
+            ("ephemeronsFired", heap.ephemerons_fired),
+        ]
     }
 
     /// Forgets every cached lookup.
