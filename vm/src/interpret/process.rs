@@ -189,7 +189,7 @@ impl Vm {
         let nil = self.nil;
         let (head, tail) = (self.slot(list, list::FIRST), self.slot(list, list::LAST));
         self.put(item, process::MY_LIST, list);
-        if self.is_nil(head) || self.is_nil(tail) {
+        if !self.is_process(head) || !self.is_process(tail) {
             self.put(item, process::NEXT_LINK, nil);
             self.put(list, list::FIRST, item);
             self.put(list, list::LAST, item);
@@ -211,7 +211,7 @@ impl Vm {
         }
         let next = self.slot(first, process::NEXT_LINK);
         self.put(list, list::FIRST, next);
-        if self.is_nil(next) {
+        if !self.is_process(next) {
             self.put(list, list::LAST, nil);
         }
         self.put(first, process::NEXT_LINK, nil);
@@ -501,6 +501,24 @@ impl Vm {
         arguments: &[Handle],
         session: Option<Handle>,
     ) -> Result<i64, String> {
+        let selector = self.symbol(selector);
+        if selector == self.nil {
+            return Err("no memory for a selector".to_string());
+        }
+        let selector = self.hold(selector);
+        let result = self.spawn_selector(receiver, selector, arguments, session);
+        self.release(selector);
+        result
+    }
+
+    /// As [`Vm::spawn`], with a Symbol.
+    pub fn spawn_selector(
+        &mut self,
+        receiver: Handle,
+        selector: Handle,
+        arguments: &[Handle],
+        session: Option<Handle>,
+    ) -> Result<i64, String> {
         let slots = self.heap.fixed_slots_of_class(KnownClass::Process.index()).max(process::SERIAL + 1);
         let bytes = (slots + arguments.len()) * 8 + 256;
         while !self.heap.room_for(bytes) || !self.make_ready_lists() {
@@ -523,11 +541,7 @@ impl Vm {
             let word = self.held(session);
             self.put(process, process::SESSION, word);
         }
-        let selector = self.symbol(selector);
-        if selector == self.nil {
-            return Err("no memory for a selector".to_string());
-        }
-        let receiver = self.held(receiver);
+        let (receiver, selector) = (self.held(receiver), self.held(selector));
         let stack = self.own_stack(process, receiver, selector, array)?;
         self.stacks.insert(serial, Box::new(stack));
         self.make_ready(process, false);

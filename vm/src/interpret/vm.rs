@@ -427,6 +427,41 @@ impl Vm {
         }
     }
 
+    /// The value of a global variable, held: by the layout of `BindingDictionary` (tally, keys,
+    /// bindings; open addressing by string hash).
+    pub fn global(&mut self, name: &str) -> Option<Handle> {
+        let dictionary = self.known(KnownObject::Smalltalk);
+        let (keys, bindings) = (self.slot_of(dictionary, 1)?, self.slot_of(dictionary, 2)?);
+        let points: Vec<u32> = name.chars().map(|c| c as u32).collect();
+        let symbol = self.find_symbol(&points)?;
+        let capacity = if self.has_named(keys, 1) { self.slot_count(keys) } else { return None };
+        let start = crate::layout::string_hash(points) as usize % capacity;
+        let place = (0..capacity).map(|n| (start + n) % capacity).find(|&at| {
+            let key = self.slot(keys, at);
+            key == symbol || key == self.nil
+        })?;
+        let binding = self.slot_of(bindings, place)?;
+        let value = self.slot_of(binding, 1)?;
+        (self.slot(keys, place) == symbol).then(|| self.hold(value))
+    }
+
+    /// The text of a string or symbol that is held.
+    pub fn text_of(&self, handle: Handle) -> Option<String> {
+        self.text(self.held(handle))
+    }
+
+    /// A new string, held.
+    pub fn string(&mut self, text: &str) -> Option<Handle> {
+        loop {
+            if let Some(word) = self.new_string(text) {
+                return Some(self.hold(word));
+            }
+            if !self.make_room(text.len() * 4 + 64) {
+                return None;
+            }
+        }
+    }
+
     // ---- collections
 
     /// Runs a collection with all roots of the machine.
