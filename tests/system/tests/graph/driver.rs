@@ -100,9 +100,10 @@ fn weights(random: &mut Random, bias: Bias) -> [usize; OPERATIONS] {
 fn begin(world: &mut World, plan: &Plan, weights: &[usize; OPERATIONS]) -> Done {
     match plan.bias {
         Bias::Even => Ok(()),
-        Bias::Marking | Bias::Weakness => world.build(60),
+        Bias::Marking | Bias::Weakness => world.build(60, 4),
         Bias::Sweeping => {
-            world.build(60)?;
+            let words = world.random.pick(&[4, 300]);
+            world.build(60, words)?;
             for _ in 0..2 {
                 interrupt_a_sweep(world, weights)?;
             }

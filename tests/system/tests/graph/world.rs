@@ -677,13 +677,13 @@ impl World {
         Ok(())
     }
 
-    /// Makes a graph of old objects, hanging from the table.
-    pub fn build(&mut self, objects: usize) -> Done {
+    /// Makes a graph of old objects of some size, hanging from the table.
+    pub fn build(&mut self, objects: usize, words: usize) -> Done {
         let stress = self.setup.stress;
         for n in 0..objects {
             let kinds = [Kind::Plain, Kind::Plain, Kind::Plain, Kind::Weak, Kind::Ephemeron];
             let kind = self.random.pick(&kinds);
-            let size = 4 + self.random.below(4);
+            let size = words + self.random.below(words);
             self.make(kind, size)?;
             for _ in 0..2 {
                 self.store()?;
