@@ -16,8 +16,10 @@
 
 extern crate alloc;
 
+pub mod archive;
 pub mod bytecode;
 pub mod heap;
+pub mod interpret;
 pub mod layout;
 pub mod primitive;
 pub mod verify;

@@ -6,16 +6,18 @@ use std::process::ExitCode;
 use seed::check::{check, compile_all};
 use seed::classes::Classes;
 use seed::listing::method_listing;
+use seed::manifest::Manifest;
 use seed::problem::Severity;
 use seed::sources::Sources;
 
-const USAGE: &str = "usage: seed check [-q] PATH… | seed dump PATH… CLASS SELECTOR";
+const USAGE: &str = "usage: seed check [-q] PATH… | seed dump PATH… CLASS SELECTOR | seed archive MANIFEST [FILE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.first().map(String::as_str) {
         Some("check") => run_check(&arguments[1..]),
         Some("dump") => run_dump(&arguments[1..]),
+        Some("archive") => run_archive(&arguments[1..]),
         _ => Err(USAGE.into()),
     };
     match result {
@@ -68,4 +70,30 @@ fn run_dump(arguments: &[String]) -> Result<bool, String> {
         }
         None => Err(format!("no compiled method {class} >> {selector}; `seed check` says why")),
     }
+}
+
+fn run_archive(arguments: &[String]) -> Result<bool, String> {
+    let (path, target) = match arguments {
+        [path] => (path, None),
+        [path, target] => (path, Some(target)),
+        _ => return Err(USAGE.into()),
+    };
+    let manifest = Manifest::read(&PathBuf::from(path)).map_err(|report| report.to_string())?;
+    let (archive, reports) = seed::world::archive(&manifest);
+    for report in reports.iter().filter(|report| report.severity == Severity::Error) {
+        println!("{report}");
+    }
+    let Some(archive) = archive else { return Ok(false) };
+    let bytes = vm::archive::pack(&archive).map_err(|error| error.to_string())?;
+    println!(
+        "{} classes, {} objects, {} bytes, {} initialisers",
+        archive.classes.len(),
+        archive.objects.len(),
+        bytes.len(),
+        archive.initializers.len()
+    );
+    if let Some(target) = target {
+        std::fs::write(target, &bytes).map_err(|error| format!("{target}: {error}"))?;
+    }
+    Ok(true)
 }

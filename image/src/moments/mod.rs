@@ -10,6 +10,10 @@
 //!
 //! Source: the rules of reuse were found with a model checker (DESIGN, section 4).
 
+pub(crate) mod ledger;
+pub(crate) mod node;
+pub(crate) mod tree;
+
 use crate::frozen::HeapWords;
 use crate::kinds::{CommitNumber, MomentId};
 use crate::map::MapRoot;

@@ -5,6 +5,7 @@
 //!   `N passed, N failed`; its exit status is 0 only if none failed and none was left out.
 //! - X2 A benchmark is not a test: `bench` never fails because the machine was busy.
 
+mod bench;
 mod install;
 mod steps;
 mod test;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["test"] => test::main(),
         ["tidy"] => tidy::report(),
+        ["bench", names @ ..] => bench::run(names),
         _ => {
             print!("{HELP}");
             ExitCode::from(if words == ["--help"] { 0 } else { 64 })

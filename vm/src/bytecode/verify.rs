@@ -112,6 +112,8 @@ pub struct Admitted {
     pub starts: Vec<u32>,
     /// Whether the instruction can be reached, parallel to `starts`.
     pub reached: Vec<bool>,
+    /// Depth of the operand stack before it, parallel to `starts`; 0 where it can't be reached.
+    pub depths: Vec<u16>,
     /// The greatest depth met.
     pub depth: u16,
 }
@@ -162,7 +164,9 @@ pub fn verify(view: &CodeView<'_>) -> Result<Admitted, Flaw> {
         walk.follow(pc)?;
     }
     let reached = starts.iter().map(|&s| walk.depth_at[s as usize] != UNSEEN).collect();
-    Ok(Admitted { named_slots: walk.named_slots, starts, reached, depth: walk.deepest as u16 })
+    let depths = starts.iter().map(|&s| walk.depth_at[s as usize].max(0) as u16).collect();
+    let (named_slots, depth) = (walk.named_slots, walk.deepest as u16);
+    Ok(Admitted { named_slots, starts, reached, depths, depth })
 }
 
 fn check_frame(view: &CodeView<'_>) -> Result<(), Flaw> {

@@ -113,6 +113,8 @@ pub struct Code {
     pub literals: Box<[Word]>,
     /// The byte where each operation starts; one more for the end.
     pub starts: Box<[u32]>,
+    /// Depth of the operand stack before each operation; none for the return behind the end.
+    pub depths: Box<[u16]>,
     /// Arguments, copied values and temporaries.
     pub temps: usize,
     /// Arguments.
@@ -349,6 +351,7 @@ impl OwnCode {
         ];
         Code {
             starts: (0..=operations.len() as u32).collect(),
+            depths: Box::new([0, 1, 2, 3, 1]),
             operations: Box::new(operations),
             sites: Box::new([]),
             literals: Box::new([]),

@@ -29,7 +29,7 @@ impl Vm {
         unsafe { self.interpret::<SINGLE>() }
     }
 
-    #[allow(clippy::cognitive_complexity)]
+    #[allow(unsafe_op_in_unsafe_fn, reason = "one room: every arm rests on R1, F1 to F3, B1 to B5")]
     unsafe fn interpret<const SINGLE: bool>(&mut self) {
         let mut ip: *const Operation;
         let mut fp: *mut u64;
@@ -238,7 +238,7 @@ impl Vm {
                 Kind::PushRemote => {
                     let vector = Word(temp!(op));
                     if !self.is_vector(vector, op.a as usize) {
-                        slow!(self.broken_vector());
+                        slow!(self.broken_vector(op.b));
                     }
                     push!(self.slot(vector, op.a as usize).0)
                 }
@@ -281,7 +281,7 @@ impl Vm {
                 Kind::StoreRemote | Kind::PopRemote => {
                     let vector = Word(temp!(op));
                     if !self.is_vector(vector, op.a as usize) {
-                        slow!(self.broken_vector());
+                        slow!(self.broken_vector(op.b));
                     }
                     self.put(vector, op.a as usize, Word(*sp));
                     if kind == Kind::PopRemote {
@@ -544,6 +544,9 @@ impl Vm {
             let method = &*target;
             if let Some(primitive) = method.primitive {
                 save!();
+                if self.forwarders {
+                    self.resolve_arguments(arguments);
+                }
                 match primitive(self, arguments) {
                     Outcome::Value(word) => {
                         sp = sp.sub(arguments);
@@ -594,7 +597,7 @@ impl Vm {
     }
 
     /// Whether an object has so many slots that hold references.
-    pub(super) fn has_named(&self, object: Word, count: usize) -> bool {
+    pub(crate) fn has_named(&self, object: Word, count: usize) -> bool {
         object.is_reference()
             && self.header(object).has_references()
             && self.slot_count(object) >= count

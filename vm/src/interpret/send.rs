@@ -177,6 +177,7 @@ impl Vm {
             sites,
             literals: (0..self.slot_count(literals)).map(|n| self.slot(literals, n)).collect(),
             starts: starts.into_boxed_slice(),
+            depths: admitted.depths.clone().into_boxed_slice(),
             temps,
             arguments: frame.arguments as usize,
             copied: frame.copied as usize,
@@ -288,11 +289,26 @@ impl Vm {
         true
     }
 
+    /// Replaces forwarders among receiver and arguments, so that primitives need not look.
+    pub(super) fn resolve_arguments(&mut self, arguments: usize) {
+        for depth in 0..=arguments {
+            let word = self.top(depth);
+            let resolved = self.heap.resolve(word);
+            if resolved != word {
+                let index = self.current.sp - depth;
+                self.current.set(index, resolved);
+            }
+        }
+    }
+
     /// Runs a method on the receiver and arguments on top: its primitive, or its body.
     pub(crate) fn enter(&mut self, target: *const Code, arguments: usize) -> Next {
         // SAFETY: `target` is a record (T1).
         match unsafe { (*target).primitive } {
             Some(primitive) => {
+                if self.forwarders {
+                    self.resolve_arguments(arguments);
+                }
                 let outcome = primitive(self, arguments);
                 self.after_primitive(target, arguments, outcome)
             }

@@ -84,11 +84,16 @@ pub struct Stack {
     pub process: Word,
     /// Contexts by serial.
     pub contexts: BTreeMap<i64, Reified>,
+    /// Whether it has not run since the last capture.
+    pub clean: bool,
     /// The words of the StackImage that hold for frames below the watermark: {frame, end} in order.
     pub captured: alloc::vec::Vec<(usize, usize)>,
 }
 
 impl Stack {
+    /// Words of a frame's header.
+    pub const HEADER: usize = HEADER_WORDS;
+
     /// An empty stack; `None` when the machine has no memory.
     pub fn new(process: Word) -> Option<Stack> {
         let words = allocate_words(FIRST_WORDS)?;
@@ -103,6 +108,7 @@ impl Stack {
             ip: null(),
             process,
             contexts: BTreeMap::new(),
+            clean: false,
             captured: alloc::vec::Vec::new(),
         })
     }
@@ -147,6 +153,32 @@ impl Stack {
     pub fn push(&mut self, word: Word) {
         self.sp += 1;
         self.set(self.sp, word);
+    }
+
+    /// Makes the bottom frame over the words that were pushed.
+    pub fn push_bottom(&mut self, code: *const Code, nil: Word) {
+        let frame = self.sp + 1;
+        self.sp = frame + HEADER_WORDS - 1;
+        self.set(frame + DISTANCE, Word::small(0));
+        self.set(frame + RETURN, Word(1));
+        self.set(frame + CODE, Word(code as u64 | 1));
+        self.set(frame + CLOSURE, nil);
+        self.set(frame + MARKS, Word::small(0));
+        self.fp = frame;
+        self.ip = self.code(frame).operations.as_ptr();
+    }
+
+    /// Makes a frame over the words that were pushed, called by the top frame at its `ip`.
+    pub fn push_restored(&mut self, code: *const Code, closure: Word, marks: i64) {
+        let frame = self.sp + 1;
+        let distance = if self.fp == 0 { 0 } else { frame - self.fp };
+        self.sp = frame + HEADER_WORDS - 1;
+        self.set(frame + DISTANCE, Word::small(distance as i64));
+        self.set(frame + RETURN, Word(self.ip as u64 | 1));
+        self.set(frame + CODE, Word(code as u64 | 1));
+        self.set(frame + CLOSURE, closure);
+        self.set(frame + MARKS, Word::small(marks));
+        self.fp = frame;
     }
 
     /// Makes room for `more` words above `sp`. False when the machine has no memory.
@@ -275,6 +307,19 @@ impl Stack {
             callee = caller;
         }
         frame + HEADER_WORDS - 1
+    }
+
+    /// `frame` runs again: what was captured of it and of those above holds no longer (F4).
+    pub fn lower_watermark(&mut self, frame: usize) {
+        if self.captured.is_empty() || frame == 0 {
+            self.captured.clear();
+            return;
+        }
+        while self.captured.last().is_some_and(|&(captured, _)| captured >= frame) {
+            self.captured.pop();
+        }
+        let (serial, flags) = (self.serial(frame), self.flags(frame));
+        self.set_marks(frame, serial, flags | WATERMARK);
     }
 
     /// Frames from the top to the bottom.

@@ -85,6 +85,15 @@ macro_rules! known_objects {
             pub const fn name(self) -> &'static str {
                 match self { $(KnownObject::$name => stringify!($name),)* }
             }
+            /// What it is, in one sentence; of a selector, the selector first.
+            pub const fn description(self) -> &'static str {
+                match self { $(KnownObject::$name => $doc,)* }
+            }
+            /// The selector, if the object is one.
+            pub fn selector(self) -> Option<&'static str> {
+                let text = self.description().strip_prefix('#')?;
+                text.split([' ', ',']).next().filter(|_| self.name().starts_with("Selector"))
+            }
         }
     };
 }
@@ -118,7 +127,11 @@ known_objects! {
 macro_rules! slots {
     ($(#[$meta:meta])* $module:ident { $($index:literal $name:ident $doc:literal;)* }) => {
         $(#[$meta])*
-        pub mod $module { $(#[doc = $doc] pub const $name: usize = $index;)* }
+        pub mod $module {
+            $(#[doc = $doc] pub const $name: usize = $index;)*
+            /// Every slot: its name in the world in capitals, its index.
+            pub const SLOTS: &[(&str, usize)] = &[$((stringify!($name), $index)),*];
+        }
     };
 }
 
@@ -222,4 +235,20 @@ pub enum Known {
     Class(KnownClass),
     /// An object.
     Object(KnownObject),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KnownObject;
+
+    #[test]
+    fn known_selectors_are_read_from_the_table() {
+        assert_eq!(KnownObject::SelectorDoesNotUnderstand.selector(), Some("doesNotUnderstand:"));
+        assert_eq!(KnownObject::SelectorMustBeBoolean.selector(), Some("mustBeBoolean"));
+        assert_eq!(KnownObject::Nil.selector(), None);
+        for known in KnownObject::ALL.iter().filter(|known| known.name().starts_with("Selector")) {
+            let arity = known.selector().and_then(crate::bytecode::arity);
+            assert!(arity.is_some(), "{}", known.name());
+        }
+    }
 }

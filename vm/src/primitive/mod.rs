@@ -13,7 +13,91 @@
 //! - P3 A primitive trusts nothing of its arguments: classes, formats, ranges, immutability and
 //!   forged headers are checked, and stores go through `prepare_write`.
 
+mod behavior;
 pub mod big;
+mod block;
+mod context;
+mod float;
+mod integer;
+mod object;
+mod process;
+mod string;
+mod system;
 mod table;
 
 pub use table::{PRIMITIVES, PrimitiveRow};
+
+use crate::interpret::{Next, Vm};
+use crate::layout::Word;
+
+/// Why a primitive declined: what the method finds in its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A Symbol.
+    Named(&'static str),
+    /// A number, such as an index.
+    Number(i64),
+}
+
+/// What became of a primitive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its answer, which is to replace receiver and arguments.
+    Value(Word),
+    /// It declined; nothing has changed (P1).
+    Decline(Reason),
+    /// It wants so many bytes and will be called again (P2).
+    NeedsRoom(usize),
+    /// It has seen to the stack itself.
+    Next(Next),
+}
+
+/// A primitive: receiver and so many arguments are on top of the current stack.
+pub type Primitive = fn(&mut Vm, usize) -> Outcome;
+
+type Entries = &'static [(&'static str, Primitive)];
+
+const FAMILIES: &[Entries] = &[
+    integer::ENTRIES,
+    float::ENTRIES,
+    object::ENTRIES,
+    behavior::ENTRIES,
+    string::ENTRIES,
+    block::ENTRIES,
+    context::ENTRIES,
+    process::ENTRIES,
+    system::ENTRIES,
+];
+
+/// The primitive of a name.
+pub fn find(name: &str) -> Option<Primitive> {
+    FAMILIES.iter().flat_map(|f| f.iter()).find(|(n, _)| *n == name).map(|(_, p)| *p)
+}
+
+/// A primitive declines for wrong kinds of arguments.
+const WRONG: Outcome = Outcome::Decline(Reason::Named("wrongArgument"));
+/// A primitive declines for an index or size out of range.
+const RANGE: Outcome = Outcome::Decline(Reason::Named("outOfRange"));
+/// A primitive declines to change an immutable object.
+const IMMUTABLE: Outcome = Outcome::Decline(Reason::Named("immutable"));
+
+/// What was made, or the room that it needs.
+fn made(word: Option<Word>, bytes: usize) -> Outcome {
+    word.map_or(Outcome::NeedsRoom(bytes), Outcome::Value)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_families_name_the_same_primitives() {
+        for row in PRIMITIVES {
+            assert!(find(row.name).is_some(), "no code for #{}", row.name);
+        }
+        for (name, _) in FAMILIES.iter().flat_map(|f| f.iter()) {
+            assert_eq!(PRIMITIVES.iter().filter(|row| row.name == *name).count(), 1, "row of #{name}");
+        }
+    }
+}

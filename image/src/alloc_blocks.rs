@@ -1,0 +1,237 @@
+//! Which blocks may be written: the free ones, and those behind the high-water mark.
+//!
+//! Invariants
+//! - I1 A block that the head, its parent or a moment reaches is never handed out: what commit `n`
+//!   replaced or freed waits as pending until a commit whose *parent* is `n` or later is durable.
+//! - I2 Blocks of a commit whose outcome is unknown, or of a try that was given up, wait for the
+//!   next acknowledgement and then as pending.
+//! - I3 Until the free blocks are known (after a crash: until the sweep is done) nothing leaves the
+//!   pending list, and only blocks behind the high-water mark are handed out.
+//! - I4 The reserve holds blocks that were written before, so that a commit that frees space can be
+//!   written on a full disk; only such commits take from it.
+//!
+//! Knows: blocks and commit numbers. Must not know: maps, moments.
+
+use crate::extents::{Extents, Run};
+use crate::faults::Faults;
+use crate::kinds::{BlockNumber, CommitNumber};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// A free run shorter than this is left alone while the file may grow: writes stay contiguous.
+const SHORT_RUN: u64 = 32;
+
+/// What a commit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It keeps something new.
+    Keeping,
+    /// It frees space, and may take from the reserve.
+    Freeing,
+}
+
+/// The blocks of a store, by what may be done with them.
+#[derive(Debug, Default)]
+pub(crate) struct Allocator {
+    free: Extents,
+    reserve: Extents,
+    reserve_goal: u64,
+    pending: BTreeMap<CommitNumber, Extents>,
+    doubtful: Extents,
+    high_water: BlockNumber,
+    known: bool,
+    /// Whether the store refused to grow since the last acknowledgement.
+    pub(crate) full: bool,
+}
+
+impl Allocator {
+    /// An allocator that knows no free block below `high_water` yet.
+    pub(crate) fn new(high_water: BlockNumber, reserve_goal: u64) -> Allocator {
+        Allocator { high_water, reserve_goal, ..Allocator::default() }
+    }
+
+    /// Blocks from here on were never handed out.
+    pub(crate) fn high_water(&self) -> BlockNumber {
+        self.high_water
+    }
+
+    /// Whether the free blocks are known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Takes a run of at most `want` blocks.
+    pub(crate) fn take(&mut self, want: u64, purpose: Purpose) -> Run {
+        let want = want.max(1);
+        let least = if self.full || self.free.blocks() > self.high_water.0 / 4 { 1 } else { SHORT_RUN };
+        let found = self.free.take_fitting(want).or_else(|| self.free.take_longest(want, least));
+        if let Some(run) = found {
+            return run;
+        }
+        if self.full && purpose == Purpose::Freeing {
+            let held_back = self.reserve.take_fitting(want);
+            if let Some(run) = held_back.or_else(|| self.reserve.take_longest(want, 1)) {
+                return run;
+            }
+        }
+        let run = Run::new(self.high_water, want);
+        self.high_water = run.end();
+        run
+    }
+
+    /// Gives back blocks that were taken and never written.
+    pub(crate) fn give_back(&mut self, run: Run) {
+        if run.blocks > 0 && run.end() == self.high_water {
+            self.high_water = run.first;
+        } else {
+            self.free.insert(run);
+        }
+    }
+
+    /// Commit `by` no longer reaches `blocks`.
+    pub(crate) fn replaced(&mut self, by: CommitNumber, blocks: &Extents, faults: &Faults) {
+        if faults.leak_replaced_blocks {
+            return;
+        }
+        let early = faults.reuse_block_early && self.known;
+        let target =
+            if early { &mut self.free } else { self.pending.entry(by).or_default() };
+        blocks.runs().for_each(|run| target.insert(run));
+    }
+
+    /// A try was given up; its blocks may or may not hold what was written to them.
+    pub(crate) fn given_up(&mut self, blocks: &Extents, faults: &Faults) {
+        let target = if faults.free_unknown_commit { &mut self.free } else { &mut self.doubtful };
+        blocks.runs().for_each(|run| target.insert(run));
+    }
+
+    /// Commit `head` is durable, and `parent` is the one that it follows.
+    pub(crate) fn acknowledged(&mut self, head: CommitNumber, parent: CommitNumber) {
+        self.full = false;
+        let doubtful = core::mem::take(&mut self.doubtful);
+        if doubtful.blocks() > 0 {
+            let target = self.pending.entry(head).or_default();
+            doubtful.runs().for_each(|run| target.insert(run));
+        }
+        if self.known {
+            self.release(parent);
+        }
+    }
+
+    fn release(&mut self, parent: CommitNumber) {
+        let later = self.pending.split_off(&CommitNumber(parent.0.saturating_add(1)));
+        for blocks in core::mem::replace(&mut self.pending, later).into_values() {
+            blocks.runs().for_each(|run| self.free.insert(run));
+        }
+        self.fill_reserve();
+    }
+
+    fn fill_reserve(&mut self) {
+        while self.reserve.blocks() < self.reserve_goal {
+            let missing = self.reserve_goal - self.reserve.blocks();
+            match self.free.take_fitting(missing).or_else(|| self.free.take_longest(missing, 1)) {
+                Some(run) => self.reserve.insert(run),
+                None => return,
+            }
+        }
+    }
+
+    /// The free blocks are known now: `free`, beside what this allocator holds already.
+    pub(crate) fn learn(&mut self, free: &Extents, parent: CommitNumber) {
+        free.runs().for_each(|run| self.free.insert(run));
+        self.known = true;
+        self.release(parent);
+    }
+
+    /// Adds blocks that commit `by` freed, as the list of a clean close says.
+    pub(crate) fn learn_pending(&mut self, by: CommitNumber, run: Run) {
+        self.pending.entry(by).or_default().insert(run);
+    }
+
+    /// Free blocks for the list of a clean close, each with the commit that freed it.
+    pub(crate) fn listed(&self) -> Vec<(Run, CommitNumber)> {
+        let held = self.free.runs().chain(self.reserve.runs()).map(|run| (run, CommitNumber::FIRST));
+        let pending = self.pending.iter();
+        held.chain(pending.flat_map(|(&by, blocks)| blocks.runs().map(move |run| (run, by)))).collect()
+    }
+
+    /// Takes `blocks` blocks behind the high-water mark.
+    pub(crate) fn take_behind(&mut self, blocks: u64) -> Run {
+        let run = Run::new(self.high_water, blocks);
+        self.high_water = run.end();
+        run
+    }
+
+    /// Blocks that may be written by the next commit.
+    pub(crate) fn usable(&self) -> impl Iterator<Item = Run> + '_ {
+        self.free.runs().chain(self.reserve.runs())
+    }
+
+    /// Blocks that nobody may write yet.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Run> + '_ {
+        self.pending.values().flat_map(Extents::runs).chain(self.doubtful.runs())
+    }
+
+    /// How many blocks are free or will be.
+    pub(crate) fn free_blocks(&self) -> u64 {
+        self.usable().chain(self.waiting()).map(|run| run.blocks).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(block: u64) -> Extents {
+        let mut set = Extents::default();
+        set.insert_block(BlockNumber(block));
+        set
+    }
+
+    fn known() -> Allocator {
+        let mut blocks = Allocator::new(BlockNumber(100), 0);
+        blocks.learn(&Extents::default(), CommitNumber(0));
+        blocks.full = true;
+        blocks
+    }
+
+    #[test]
+    fn a_replaced_block_waits_until_its_commit_is_the_parent() {
+        let mut blocks = known();
+        blocks.replaced(CommitNumber(5), &one(50), &Faults::default());
+        blocks.acknowledged(CommitNumber(5), CommitNumber(4));
+        assert_eq!(blocks.usable().count(), 0);
+        blocks.acknowledged(CommitNumber(6), CommitNumber(5));
+        assert_eq!(blocks.usable().count(), 1);
+    }
+
+    #[test]
+    fn blocks_of_a_try_that_was_given_up_wait_for_two_acknowledgements() {
+        let mut blocks = known();
+        blocks.given_up(&one(50), &Faults::default());
+        blocks.acknowledged(CommitNumber(6), CommitNumber(4));
+        assert_eq!(blocks.usable().count(), 0);
+        blocks.acknowledged(CommitNumber(7), CommitNumber(6));
+        assert_eq!(blocks.usable().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_reused_before_the_free_blocks_are_known() {
+        let mut blocks = Allocator::new(BlockNumber(100), 0);
+        blocks.replaced(CommitNumber(1), &one(50), &Faults::default());
+        blocks.acknowledged(CommitNumber(2), CommitNumber(1));
+        assert_eq!(blocks.take(1, Purpose::Keeping), Run::new(BlockNumber(100), 1));
+        blocks.learn(&one(60), CommitNumber(1));
+        assert_eq!(blocks.usable().count(), 2);
+    }
+
+    #[test]
+    fn only_a_freeing_commit_takes_from_the_reserve_and_only_when_full() {
+        let mut blocks = Allocator::new(BlockNumber(100), 1);
+        blocks.learn(&one(50), CommitNumber(0));
+        assert_eq!(blocks.take(1, Purpose::Freeing).first, BlockNumber(100));
+        blocks.full = true;
+        assert_eq!(blocks.take(1, Purpose::Keeping).first, BlockNumber(101));
+        assert_eq!(blocks.take(1, Purpose::Freeing).first, BlockNumber(50));
+    }
+}

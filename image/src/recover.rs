@@ -1,0 +1,390 @@
+//! Opening: which commit a world is at, and what was lost on the way there.
+//!
+//! Invariants
+//! - I1 The newest commit whose record verifies (in either ring) is opened, if its newest extents,
+//!   its map's root and its moments' root verify; else its parent; else the newest moment that is
+//!   whole; else the newest commit whose map can be entered at all, with lost pages.
+//! - I2 Opening reads the rings, the newest extents (16 MB at most) and no more of the map than its
+//!   root, however large the heap is.
+//! - I3 Opening writes nothing.
+//! - I4 Whatever could not be opened is named.
+//!
+//! Knows: records. Must not know: how to write one.
+
+use crate::disk::Disk;
+use crate::error::{Damage, Fault, ImageError, Place};
+use crate::faults::Faults;
+use crate::format::{
+    Claimed, Commit, Geometry, ListKind, LostRun, SummedExtent, Superblock, VERSION, zero_block,
+};
+use crate::journal;
+use crate::kinds::{BLOCK_BYTES, BlockNumber, CommitNumber, MomentId, crc32_after};
+use crate::lists::read_list;
+use crate::map::Node;
+use crate::moments::ledger::Ledger;
+use crate::moments::tree::load_node;
+use crate::sweep::{Depth, Walk};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use platform::Store;
+
+/// Where a store may start: in an ordinary world, and in a bootable one.
+pub(crate) const STORE_STARTS: [u64; 2] = [1 << 20, 36 << 20];
+/// How many blocks of the newest extents are verified before a world opens: 16 MB.
+const VERIFIED_BLOCKS: u64 = 4096;
+/// Blocks that are read at once when extents are verified.
+const READ_BLOCKS: usize = 64;
+
+/// What opening found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// The commit that was opened.
+    pub opened: CommitNumber,
+    /// Its wall clock.
+    pub opened_wall_ns: i64,
+    /// The moment that was opened in the stead of commits that are all damaged.
+    pub opened_moment: Option<MomentId>,
+    /// Newer commits that could not be opened, newest first: number, wall clock, and the damage.
+    pub lost_commits: Vec<(CommitNumber, i64, Damage)>,
+    /// Pages that the opened commit already names as lost.
+    pub lost_pages: Vec<LostRun>,
+    /// Other damage that opening met (a rotten mirror, an unreadable record).
+    pub damages: Vec<Damage>,
+    /// Records that a crash may have torn while they were written; if the disk kept its word, nothing
+    /// acknowledged is among them.
+    pub unfinished: Vec<Damage>,
+    /// Whether the last session closed cleanly.
+    pub clean: bool,
+}
+
+/// A commit that may be opened.
+struct Examined {
+    list_blocks: Vec<BlockNumber>,
+    lost: Vec<LostRun>,
+    unverified: Vec<SummedExtent>,
+}
+
+/// What opening hands to the world.
+pub(crate) struct Found {
+    pub(crate) disk: Disk,
+    pub(crate) head: Commit,
+    pub(crate) parent: Option<Commit>,
+    pub(crate) newer: Vec<Commit>,
+    pub(crate) highest: CommitNumber,
+    pub(crate) high_water: BlockNumber,
+    pub(crate) list_blocks: Vec<BlockNumber>,
+    pub(crate) lost: Vec<LostRun>,
+    pub(crate) unverified: Vec<SummedExtent>,
+    pub(crate) report: OpenReport,
+}
+
+/// Finds the superblock.
+pub(crate) fn locate(store: &Arc<dyn Store>, faults: Faults) -> Result<(Disk, Vec<Damage>), ImageError> {
+    let mut trouble = None;
+    for start in STORE_STARTS {
+        let blank = Geometry::laid_out(4, 4, 0)?;
+        let mut disk = Disk::new(store.clone(), start, blank, faults);
+        let mut damages = Vec::new();
+        let mut found = None;
+        for (nth, mirror) in [(0, false), (1, true)] {
+            match read_superblock(&disk, BlockNumber(nth), mirror) {
+                Ok(geometry) => found = found.or(Some(geometry)),
+                Err(ImageError::Damaged(damage)) => damages.push(damage),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(geometry) = found {
+            disk.geometry = geometry;
+            return Ok((disk, damages));
+        }
+        trouble = trouble.or(damages.into_iter().find(is_trouble));
+    }
+    Err(trouble.map_or(ImageError::NotAWorld, ImageError::Damaged))
+}
+
+/// Whether damage at a superblock's place says more than that there is no superblock.
+fn is_trouble(damage: &Damage) -> bool {
+    match damage.fault {
+        Fault::Magic => false,
+        Fault::Field { name, .. } => name != "block",
+        _ => true,
+    }
+}
+
+fn read_superblock(disk: &Disk, block: BlockNumber, mirror: bool) -> Result<Geometry, ImageError> {
+    let damage = |fault| ImageError::Damaged(Damage::new(Place::Superblock { mirror }, fault));
+    let mut bytes = zero_block();
+    disk.read(block, &mut *bytes).map_err(damage)?;
+    let version = Superblock::claimed_version(&bytes);
+    match Claimed::<Superblock>::new(bytes).verify(&()) {
+        Ok(superblock) => Ok(superblock.0),
+        Err(Fault::Field { name: "version", .. }) => {
+            Err(ImageError::NewerVersion { found: version.unwrap_or(0), known: VERSION })
+        }
+        Err(fault) => Err(damage(fault)),
+    }
+}
+
+/// The commits of both rings by number, and the damage of slots.
+pub(crate) struct Ring {
+    pub(crate) commits: BTreeMap<CommitNumber, Commit>,
+    /// Slots that are unreadable in both rings.
+    pub(crate) unreadable: Vec<Damage>,
+    /// Slots of which one copy is bad or the copies differ: the damage, and the copy that is good.
+    pub(crate) one_sided: Vec<(Damage, Option<Commit>)>,
+}
+
+/// Reads both rings.
+pub(crate) fn read_rings(disk: &Disk) -> Ring {
+    let mut ring = Ring { commits: BTreeMap::new(), unreadable: Vec::new(), one_sided: Vec::new() };
+    let slots = disk.geometry.ring_slots;
+    let copies = read_ring(disk, disk.geometry.ring_a, slots).into_iter();
+    let mirrors = read_ring(disk, disk.geometry.ring_b, slots);
+    for (slot, pair) in copies.zip(mirrors).enumerate() {
+        ring.judge(slot as u32, pair);
+    }
+    ring
+}
+
+type Copy = Result<Option<Commit>, Fault>;
+
+fn read_ring(disk: &Disk, first: BlockNumber, slots: u32) -> Vec<Copy> {
+    let mut bytes = vec![0; slots as usize * BLOCK_BYTES];
+    let whole = disk.read(first, &mut bytes).is_ok();
+    let copy = |(slot, part): (usize, &[u8])| {
+        let mut block = zero_block();
+        block.copy_from_slice(part);
+        if !whole {
+            disk.read(first.plus(slot as u64), &mut *block)?;
+        }
+        let claimed = Claimed::<Commit>::new(block);
+        if claimed.is_blank() { Ok(None) } else { claimed.verify(&(slot as u32, slots)).map(Some) }
+    };
+    bytes.chunks_exact(BLOCK_BYTES).enumerate().map(copy).collect()
+}
+
+impl Ring {
+    fn judge(&mut self, slot: u32, (copy, mirror): (Copy, Copy)) {
+        let at = |mirror, fault| Damage::new(Place::Record { slot, mirror }, fault);
+        match (&copy, &mirror) {
+            (Err(fault), Err(_)) => self.unreadable.push(at(false, *fault)),
+            (Err(fault), Ok(good)) => self.one_sided.push((at(false, *fault), good.clone())),
+            (Ok(good), Err(fault)) => self.one_sided.push((at(true, *fault), good.clone())),
+            (Ok(copy), Ok(mirror)) if copy != mirror => {
+                let number = |commit: &Option<Commit>| commit.as_ref().map(|commit| commit.number);
+                let mirror_is_old = number(copy) >= number(mirror);
+                let good = if mirror_is_old { copy } else { mirror };
+                self.one_sided.push((at(mirror_is_old, Fault::Differs), good.clone()));
+            }
+            (Ok(_), Ok(_)) => {}
+        }
+        // The copy in ring A is put last: where both have the same number, it wins.
+        for commit in [mirror, copy].into_iter().flatten().flatten() {
+            self.commits.insert(commit.number, commit);
+        }
+    }
+
+    /// Damage that no crash explains, and what a crash may have left: a bad copy in the slot of the
+    /// newest commit or of the next one, or both copies in the slot of the next one.
+    pub(crate) fn explained(&self, slots: u32) -> (Vec<Damage>, Vec<Damage>) {
+        let newest = self.commits.last_key_value().map_or(0, |(number, _)| number.0);
+        let (here, next) = (newest % slots, newest.wrapping_add(1) % slots);
+        let in_slot = |damage: &Damage, slots: &[u32]| match damage.place {
+            Place::Record { slot, .. } => slots.contains(&slot),
+            _ => false,
+        };
+        let one_sided = self.one_sided.iter().map(|(damage, _)| *damage);
+        let (mut by_crash, mut others): (Vec<_>, Vec<_>) = one_sided.partition(|damage| in_slot(damage, &[here, next]));
+        for damage in &self.unreadable {
+            let target = if in_slot(damage, &[next]) { &mut by_crash } else { &mut others };
+            target.push(*damage);
+        }
+        (others, by_crash)
+    }
+
+    /// Writes the bad copy of each slot anew from the good one. A crash in between leaves the good one.
+    pub(crate) fn heal(&self, disk: &Disk) -> Result<(), ImageError> {
+        for (damage, good) in &self.one_sided {
+            let Place::Record { slot, mirror } = damage.place else { continue };
+            let mut bytes = zero_block();
+            if let Some(commit) = good {
+                commit.encode(&mut bytes);
+            }
+            let ring = if mirror { disk.geometry.ring_b } else { disk.geometry.ring_a };
+            disk.write(ring.plus(slot.into()), &*bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The commit that `commit` follows.
+    pub(crate) fn parent_of(&self, commit: &Commit) -> Option<&Commit> {
+        self.commits.get(&commit.parent).filter(|parent| parent.number < commit.number)
+    }
+}
+
+/// Finds what to open.
+pub(crate) fn find(store: &Arc<dyn Store>, faults: Faults) -> Result<Found, ImageError> {
+    let (disk, mut damages) = locate(store, faults)?;
+    let ring = read_rings(&disk);
+    let (unexplained, unfinished) = ring.explained(disk.geometry.ring_slots);
+    damages.extend(unexplained);
+    let newest = match ring.commits.last_key_value() {
+        Some((_, newest)) => newest.clone(),
+        None => {
+            let none = Damage::new(Place::Record { slot: 0, mirror: false }, Fault::Magic);
+            return Err(ring.unreadable.first().copied().unwrap_or(none).into());
+        }
+    };
+    let mut report = OpenReport { damages, unfinished, ..OpenReport::default() };
+    let (head, examined) = choose(&disk, &ring, &newest, &mut report)?;
+    report.opened = head.number;
+    report.opened_wall_ns = head.wall_ns;
+    report.lost_pages = examined.lost.clone();
+    report.clean = head.clean && head.number == newest.number && report.opened_moment.is_none();
+    let newer = ring.commits.range(CommitNumber(head.number.0 + 1)..).map(|(_, commit)| commit.clone());
+    let newer: Vec<Commit> = newer.collect();
+    let marks = ring.commits.values().map(|commit| commit.high_water);
+    Ok(Found {
+        parent: ring.parent_of(&head).cloned(),
+        highest: newest.number,
+        high_water: marks.max().unwrap_or(head.high_water).max(disk.geometry.first_data),
+        list_blocks: examined.list_blocks,
+        lost: examined.lost,
+        unverified: examined.unverified,
+        disk,
+        head,
+        newer,
+        report,
+    })
+}
+
+/// The commit to open, by I1.
+fn choose(
+    disk: &Disk,
+    ring: &Ring,
+    newest: &Commit,
+    report: &mut OpenReport,
+) -> Result<(Commit, Examined), ImageError> {
+    let damage = match examine(disk, newest) {
+        Ok(examined) => return Ok((newest.clone(), examined)),
+        Err(damage) => damage,
+    };
+    report.lost_commits.push((newest.number, newest.wall_ns, damage));
+    let parent = if disk.faults.fall_back_by_number {
+        ring.commits.range(..newest.number).next_back().map(|(_, commit)| commit)
+    } else {
+        ring.parent_of(newest)
+    };
+    if let Some(parent) = parent.filter(|parent| parent.heap.pages > 0 || newest.heap.pages == 0) {
+        match examine(disk, parent) {
+            Ok(examined) => return Ok((parent.clone(), examined)),
+            Err(damage) => report.lost_commits.push((parent.number, parent.wall_ns, damage)),
+        }
+    }
+    let candidates = [Some(newest), parent];
+    for commit in candidates.into_iter().flatten() {
+        if let Some((id, opened)) = whole_moment(disk, commit) {
+            report.opened_moment = Some(id);
+            let nothing = Examined { list_blocks: Vec::new(), lost: Vec::new(), unverified: Vec::new() };
+            return Ok((opened, nothing));
+        }
+    }
+    for commit in candidates.into_iter().flatten() {
+        if commit.heap.pages > 0 && Node::load(disk, commit.map.entry).is_ok() {
+            report.lost_commits.retain(|(number, _, damage)| {
+                if *number == commit.number {
+                    report.damages.push(*damage);
+                }
+                *number > commit.number
+            });
+            return Ok((commit.clone(), examine_lists(disk, commit)));
+        }
+    }
+    Err(damage.into())
+}
+
+/// The newest moment of a commit's tree that is whole, as a commit that restored it.
+fn whole_moment(disk: &Disk, commit: &Commit) -> Option<(MomentId, Commit)> {
+    let ledger = Ledger::load(disk, commit.tree).ok()?;
+    for moment in ledger.moments.into_values().rev() {
+        let opened = Commit {
+            map: moment.map,
+            heap: moment.heap,
+            line: moment.id,
+            line_bound: moment.commit,
+            journal: journal::replay(disk, commit.journal).end,
+            lost: Vec::new(),
+            clean: false,
+            ..commit.clone()
+        };
+        let mut walk = Walk::new(Depth::Pages, commit.high_water, disk);
+        walk.add_map(moment.map);
+        while !walk.step(disk, u32::MAX) {}
+        if walk.damages.is_empty() && moment.heap.pages > 0 {
+            return Some((moment.id, opened));
+        }
+    }
+    None
+}
+
+/// Whether a commit may be opened: its lists, roots and newest extents.
+fn examine(disk: &Disk, commit: &Commit) -> Result<Examined, Damage> {
+    if commit.map.entry.is_block() {
+        let damage = |fault| Damage::new(Place::Block(commit.map.entry.block), fault);
+        Node::load(disk, commit.map.entry).map_err(damage)?;
+    }
+    if commit.tree.levels > 0 {
+        load_node(disk, commit.tree.entry, commit.tree.levels)?;
+    }
+    let (extents, mut list_blocks) = read_list(disk, ListKind::Extents, commit.extent_list)?;
+    let (lost, places) = read_list(disk, ListKind::Lost, commit.lost_list)?;
+    list_blocks.extend(places);
+    let further = extents.iter().map(|row| SummedExtent::from_row(row));
+    let mut unverified = Vec::new();
+    let mut left = if disk.faults.skip_extent_verification { 0 } else { VERIFIED_BLOCKS };
+    for extent in commit.extents.iter().copied().chain(further) {
+        if u64::from(extent.blocks) > left {
+            unverified.push(extent);
+            continue;
+        }
+        left -= u64::from(extent.blocks);
+        verify_extent(disk, extent)?;
+    }
+    if disk.faults.skip_extent_verification {
+        unverified.clear();
+    }
+    let lost = lost.iter().map(|row| LostRun::from_row(row));
+    let lost = commit.lost.iter().copied().chain(lost).collect();
+    Ok(Examined { list_blocks, lost, unverified })
+}
+
+/// What can be known of a commit that is opened in spite of damage.
+fn examine_lists(disk: &Disk, commit: &Commit) -> Examined {
+    let lost = read_list(disk, ListKind::Lost, commit.lost_list).map(|(rows, _)| rows).unwrap_or_default();
+    let lost = lost.iter().map(|row| LostRun::from_row(row));
+    let lost = commit.lost.iter().copied().chain(lost).collect();
+    Examined { list_blocks: Vec::new(), lost, unverified: Vec::new() }
+}
+
+/// Compares an extent with its sum.
+pub(crate) fn verify_extent(disk: &Disk, extent: SummedExtent) -> Result<(), Damage> {
+    let place = Place::Extent { first: extent.first, blocks: extent.blocks.into() };
+    let damage = |fault| Damage::new(place, fault);
+    if extent.first < disk.geometry.first_data {
+        let (value, bound) = (extent.first.0, disk.geometry.first_data.0);
+        return Err(damage(Fault::Field { name: "block", value, bound }));
+    }
+    let mut bytes = vec![0; READ_BLOCKS * BLOCK_BYTES];
+    let (mut at, mut left, mut crc) = (extent.first, extent.blocks as usize, 0);
+    while left > 0 {
+        let blocks = left.min(READ_BLOCKS);
+        let part = &mut bytes[..blocks * BLOCK_BYTES];
+        disk.read(at, part).map_err(damage)?;
+        crc = crc32_after(crc, part);
+        at = at.plus(blocks as u64);
+        left -= blocks;
+    }
+    if crc == extent.crc { Ok(()) } else { Err(damage(Fault::Checksum)) }
+}

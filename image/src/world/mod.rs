@@ -1,0 +1,502 @@
+//! An open world: the façade over map, moments, journal, writer and recovery.
+//!
+//! Invariants
+//! - I1 One commit is in writing at a time; what is asked in the meantime is declined (snapshots) or
+//!   finishes it first (moments).
+//! - I2 The head is the last acknowledged commit; nothing refers to a later one.
+//! - I3 Nothing is committed before the opened commit's newest extents are verified, all of them.
+//! - I4 While a page is lost, nothing is swept and no moment is deleted, until the loss is accepted.
+//! - I5 Every method runs to its end or in steps on the caller's thread; the pager alone is shared.
+//!
+//! Knows: everything in this crate. Must not know: objects.
+
+mod create;
+mod keep;
+mod upkeep;
+
+pub use create::CreateOptions;
+
+use crate::alloc_blocks::{Allocator, Purpose};
+use crate::disk::Disk;
+use crate::error::{Damage, ImageError};
+use crate::extents::Extents;
+use crate::faults::Faults;
+use crate::format::{Commit, ListKind, LostRun, SummedExtent};
+use crate::frozen::{HeapWords, Snapshot};
+use crate::journal::{self, Journal, JournalRecord};
+use crate::kinds::{BlockNumber, Budget, CommitNumber, Epoch, PageIndex};
+use crate::lists::read_list;
+use crate::moments::ledger::Ledger;
+use crate::pager::Pager;
+use crate::recover::{self, Found, OpenReport};
+use crate::sweep::{Depth, Walk, free_run};
+use crate::writer::{Desk, Job, Orders};
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use platform::{Memory, Store, StoreError};
+
+/// How a world is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    /// Never write a byte.
+    pub read_only: bool,
+    /// Stamped as the world's identity by the first commit, if it has none (16 random bytes).
+    pub identity: [u8; 16],
+    /// A number that no other opening has: it keeps this session's journal from fitting an older one's.
+    pub salt: u64,
+    /// Seeded bugs, for tests.
+    pub faults: Faults,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is in writing.
+    Idle,
+    /// There is more to do.
+    Working,
+    /// A commit is durable.
+    Acknowledged {
+        /// The commit.
+        commit: CommitNumber,
+        /// The epoch, if it was a snapshot.
+        epoch: Option<Epoch>,
+    },
+    /// The try failed and left nothing behind: the space merges the epoch's pages (P = current).
+    Abandoned {
+        /// The epoch, if it was a snapshot.
+        epoch: Option<Epoch>,
+        /// Why.
+        error: ImageError,
+    },
+}
+
+/// An open world.
+pub struct World {
+    disk: Disk,
+    read_only: bool,
+    identity: [u8; 16],
+    head: Commit,
+    parent: Option<Commit>,
+    /// The commit that was opened.
+    opened: CommitNumber,
+    highest: CommitNumber,
+    blocks: Allocator,
+    journal: Journal,
+    replayed: Vec<JournalRecord>,
+    job: Option<Job>,
+    done: VecDeque<Progress>,
+    unverified: Vec<SummedExtent>,
+    sweep: Option<Walk>,
+    /// What newer commits wrote that could not be opened: kept until the next acknowledgement.
+    passed_over: Vec<SummedExtent>,
+    /// Whether slots of which one copy was bad were looked for and written anew.
+    healed: bool,
+    damages: Vec<Damage>,
+    unaccepted: Option<Damage>,
+    flush_failed: Option<StoreError>,
+    lost: Vec<LostRun>,
+    list_blocks: Vec<BlockNumber>,
+    ledger: Option<Ledger>,
+    pagers: Vec<(Weak<Pager>, usize)>,
+    durable_epoch: Option<Epoch>,
+}
+
+impl World {
+    /// Opens the world in `store`; the report names what was lost.
+    pub fn open(store: Arc<dyn Store>, options: &OpenOptions) -> Result<(World, OpenReport), ImageError> {
+        let found = recover::find(&store, options.faults)?;
+        let mut report = found.report.clone();
+        let replay = journal::replay(&found.disk, found.head.journal);
+        report.damages.extend(replay.damage);
+        let needed = found.parent.as_ref().map_or(found.head.journal, |parent| parent.journal);
+        let needed = needed.place.min(found.head.journal.place);
+        let mut world = World {
+            journal: Journal::new(replay.end, needed, options.salt),
+            replayed: replay.records,
+            blocks: Allocator::new(found.high_water, found.disk.geometry.reserve_blocks.into()),
+            read_only: options.read_only,
+            identity: options.identity,
+            opened: found.head.number,
+            highest: found.highest,
+            job: None,
+            done: VecDeque::new(),
+            unverified: found.unverified.clone(),
+            sweep: None,
+            passed_over: Vec::new(),
+            healed: false,
+            damages: report.damages.clone(),
+            unaccepted: None,
+            flush_failed: None,
+            lost: found.lost.clone(),
+            list_blocks: found.list_blocks.clone(),
+            ledger: None,
+            pagers: Vec::new(),
+            durable_epoch: None,
+            disk: found.disk.clone(),
+            head: found.head.clone(),
+            parent: found.parent.clone(),
+        };
+        if !options.read_only {
+            world.find_free_blocks(&found);
+        }
+        Ok((world, report))
+    }
+
+    /// Learns what is free from the list of a clean close, or begins the sweep.
+    fn find_free_blocks(&mut self, found: &Found) {
+        let trusted = found.report.clean || (self.disk.faults.trust_stale_free_list && self.head.clean);
+        if trusted
+            && let Ok((rows, places)) = read_list(&self.disk, ListKind::Free, self.head.free_list)
+            && self.learn_listed(&rows)
+        {
+            self.list_blocks.extend(places);
+            return;
+        }
+        let mut walk = Walk::new(Depth::Nodes, found.high_water, &self.disk);
+        walk.add(&self.head, &self.disk);
+        if let Some(parent) = found.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
+            walk.add_passing(parent, &self.disk);
+        }
+        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
+        self.sweep = Some(walk);
+    }
+
+    /// Takes over the rows of a free list; `false`, and nothing is taken, if they cannot be true.
+    fn learn_listed(&mut self, rows: &[[u8; 16]]) -> bool {
+        let (first, end) = (self.disk.geometry.first_data, self.blocks.high_water());
+        let runs: Vec<_> = rows.iter().map(free_run).collect();
+        if runs.iter().any(|(run, _)| run.first < first || run.end() > end) {
+            return false;
+        }
+        let mut free = Extents::default();
+        for (run, by) in runs {
+            if by == CommitNumber::FIRST {
+                free.insert(run);
+            } else {
+                self.blocks.learn_pending(by, run);
+            }
+        }
+        self.blocks.learn(&free, self.head.parent);
+        true
+    }
+
+    /// The heap's words of the last acknowledged commit.
+    pub fn heap(&self) -> HeapWords {
+        self.head.heap
+    }
+
+    /// The world's identity; zeros until its first commit.
+    pub fn identity(&self) -> [u8; 16] {
+        self.head.identity
+    }
+
+    /// The last acknowledged commit.
+    pub fn head(&self) -> &Commit {
+        &self.head
+    }
+
+    /// The last durable commit, and the last durable epoch of this session.
+    pub fn acknowledged(&self) -> (CommitNumber, Option<Epoch>) {
+        (self.head.number, self.durable_epoch)
+    }
+
+    /// Whether a commit is in writing.
+    pub fn is_writing(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Whether the next [`World::step`] waits for a flush.
+    pub fn is_about_to_flush(&self) -> bool {
+        self.job.as_ref().is_some_and(Job::is_about_to_flush)
+    }
+
+    /// Damage met so far.
+    pub fn damages(&self) -> &[Damage] {
+        &self.damages
+    }
+
+    /// The source of the heap's pages. `lost_word` fills lost pages; address space for the map of
+    /// `reserve_pages` pages is reserved now.
+    pub fn pager(&mut self, memory: &dyn Memory, reserve_pages: u64, lost_word: u64) -> Result<Arc<Pager>, ImageError> {
+        let map = (self.head.map, self.head.heap.pages);
+        let pager = Arc::new(Pager::new(self.disk.clone(), memory, reserve_pages, map, lost_word)?);
+        self.pagers.retain(|(pager, _)| pager.strong_count() > 0);
+        self.pagers.push((Arc::downgrade(&pager), 0));
+        Ok(pager)
+    }
+
+    /// Pages that are lost: named by earlier commits, or found by a pager since.
+    pub fn lost_pages(&mut self) -> &[LostRun] {
+        self.gather_lost();
+        &self.lost
+    }
+
+    /// The user accepts the loss: pages are no longer named as lost. Answers them; the heap dirties
+    /// those that are resident, so that the next snapshot gives them blocks with right sums.
+    pub fn accept_losses(&mut self) -> Vec<LostRun> {
+        self.gather_lost();
+        self.unaccepted = None;
+        core::mem::take(&mut self.lost)
+    }
+
+    fn gather_lost(&mut self) {
+        let mut found = Vec::new();
+        for (pager, seen) in &mut self.pagers {
+            if let Some(pager) = pager.upgrade() {
+                let pages = pager.lost_since(*seen);
+                *seen += pages.len();
+                found.extend(pages);
+            }
+        }
+        found.into_iter().for_each(|page| self.add_lost(page));
+    }
+
+    fn add_lost(&mut self, page: PageIndex) {
+        let known = |run: &LostRun| page >= run.first && page.0 - run.first.0 < run.pages;
+        if !self.lost.iter().any(known) {
+            self.lost.push(LostRun { first: page, pages: 1 });
+        }
+    }
+
+    /// In the pause, right after the flip: hands over the frozen pages. O(1) in the heap's size.
+    pub fn begin_snapshot(&mut self, snapshot: Snapshot) -> Result<(), ImageError> {
+        if self.read_only {
+            return Err(ImageError::ReadOnly);
+        }
+        if self.job.is_some() {
+            return Err(ImageError::Busy);
+        }
+        if let crate::moments::Keep::Named(name) = &snapshot.keep {
+            self.check_name(name)?;
+        }
+        let commit = Commit {
+            number: self.next_number()?,
+            wall_ns: snapshot.wall_ns,
+            heap: HeapWords {
+                pages: snapshot.heap.pages.max(self.head.heap.pages),
+                ..snapshot.heap
+            },
+            journal: self.journal.mark(),
+            ..self.head.clone()
+        };
+        let orders = self.orders();
+        let job = self.new_job(commit, orders, Purpose::Keeping);
+        self.job = Some(job.with_pages(snapshot.epoch, snapshot.frozen, snapshot.keep));
+        Ok(())
+    }
+
+    /// Orders for a commit that changes nothing but what every commit does.
+    fn orders(&self) -> Orders {
+        Orders { old_lists: self.list_blocks.clone(), ..Orders::default() }
+    }
+
+    fn new_job(&mut self, commit: Commit, orders: Orders, purpose: Purpose) -> Job {
+        self.gather_lost();
+        self.flush_failed = None;
+        let mut commit = commit;
+        if commit.identity == [0; 16] {
+            commit.identity = self.identity;
+        }
+        commit.lost = self.lost.clone();
+        if self.disk.faults.drop_lost_names {
+            commit.lost.clear();
+        }
+        Job::new(&self.head, commit, orders, purpose, &self.disk.faults)
+    }
+
+    /// A number that was never used, whose slot holds neither the head nor its parent.
+    fn next_number(&self) -> Result<CommitNumber, ImageError> {
+        let slots = self.disk.geometry.ring_slots;
+        let slot = |number: CommitNumber| number.0 % slots;
+        let parent = self.parent.as_ref().map_or(self.head.number, |parent| parent.number);
+        let mut number = self.highest;
+        loop {
+            if number >= CommitNumber::LAST {
+                return Err(ImageError::Exhausted(CommitNumber::LAST));
+            }
+            number.0 += 1;
+            if slot(number) != slot(self.head.number) && slot(number) != slot(parent) {
+                return Ok(number);
+            }
+        }
+    }
+
+    /// Goes on with what is in writing, for about `budget` blocks.
+    pub fn step(&mut self, budget: Budget) -> Progress {
+        if let Some(progress) = self.done.pop_front() {
+            return progress;
+        }
+        if self.job.is_none() {
+            return self.relieve_journal();
+        }
+        if !self.unverified.is_empty() {
+            return self.verify_first(budget);
+        }
+        self.advance(budget)
+    }
+
+    /// I3: the rest of the opened commit's extents, before anything is committed.
+    fn verify_first(&mut self, budget: Budget) -> Progress {
+        self.verify_some(budget);
+        match self.unaccepted {
+            Some(damage) => self.abandon(damage.into()),
+            None => Progress::Working,
+        }
+    }
+
+    fn advance(&mut self, budget: Budget) -> Progress {
+        if let Some(error) = self.flush_failed.take().filter(|_| !self.disk.faults.ignore_journal_flush_failure) {
+            return self.abandon(ImageError::FlushFailed(error));
+        }
+        if let Some(damage) = self.unaccepted {
+            return self.abandon(damage.into());
+        }
+        if !self.healed {
+            self.healed = true;
+            if let Err(error) = recover::read_rings(&self.disk).heal(&self.disk) {
+                return self.abandon(error);
+            }
+        }
+        let Some(job) = self.job.as_mut() else { return Progress::Idle };
+        let journal_end = self.journal.mark();
+        let mut desk = Desk { disk: &self.disk, blocks: &mut self.blocks, journal_end };
+        match job.step(&mut desk, budget.0) {
+            Ok(false) => Progress::Working,
+            Ok(true) => self.acknowledge(),
+            Err(error) => self.abandon(error),
+        }
+    }
+
+    fn acknowledge(&mut self) -> Progress {
+        let Some(job) = self.job.take() else { return Progress::Idle };
+        let number = job.commit.number;
+        self.blocks.replaced(number, &job.replaced, &self.disk.faults);
+        self.blocks.replaced(number, &job.orders.freed, &self.disk.faults);
+        self.parent = Some(core::mem::replace(&mut self.head, job.commit));
+        self.highest = self.highest.max(number);
+        self.blocks.acknowledged(number, self.head.parent);
+        if let Some(parent) = &self.parent {
+            self.journal.covered_up_to(parent.journal.place);
+        }
+        self.list_blocks = job.list_blocks;
+        self.damages.extend(job.damages);
+        self.lost.extend(job.found_lost);
+        self.note_moments(&job.orders);
+        if job.epoch.is_some() {
+            self.durable_epoch = job.epoch;
+            for (pager, _) in &self.pagers {
+                if let Some(pager) = pager.upgrade() {
+                    pager.publish(self.head.map, self.head.heap.pages, &job.changed);
+                }
+            }
+        }
+        Progress::Acknowledged { commit: number, epoch: job.epoch }
+    }
+
+    fn note_moments(&mut self, orders: &Orders) {
+        let Some(ledger) = self.ledger.as_mut() else { return };
+        ledger.apply(&orders.changes);
+    }
+
+    fn abandon(&mut self, error: ImageError) -> Progress {
+        let Some(job) = self.job.take() else { return Progress::Idle };
+        if matches!(error, ImageError::FlushFailed(_)) {
+            self.journal.suspect();
+        }
+        self.blocks.full |= error.is_full();
+        self.damages.extend(job.damages.iter().copied());
+        if !(self.disk.faults.reuse_commit_number && job.outcome_is_unknown()) {
+            self.highest = self.highest.max(job.commit.number);
+        }
+        let epoch = job.epoch;
+        job.give_up(&mut self.blocks, &self.disk);
+        Progress::Abandoned { epoch, error }
+    }
+
+    /// When the journal fills, a second commit lets it forget what the head alone covers.
+    fn relieve_journal(&mut self) -> Progress {
+        let behind = self.parent.as_ref().is_some_and(|parent| parent.journal.place < self.head.journal.place);
+        if !self.read_only && behind && self.journal.is_pressed(&self.disk) {
+            let orders = self.orders();
+            if let Ok(commit) = self.next_commit(self.head.wall_ns) {
+                self.job = Some(self.new_job(commit, orders, Purpose::Keeping));
+                return Progress::Working;
+            }
+        }
+        Progress::Idle
+    }
+
+    /// A commit that follows the head and differs in nothing yet.
+    fn next_commit(&self, wall_ns: i64) -> Result<Commit, ImageError> {
+        Ok(Commit { number: self.next_number()?, wall_ns, ..self.head.clone() })
+    }
+
+    /// Finishes what is in writing; its outcome waits for the next `step`.
+    fn finish_job(&mut self) {
+        while self.job.is_some() {
+            let progress = if self.unverified.is_empty() {
+                self.advance(Budget::ALL)
+            } else {
+                self.verify_first(Budget::ALL)
+            };
+            if progress != Progress::Working {
+                self.done.push_back(progress);
+            }
+        }
+    }
+
+    /// Writes a commit to its end.
+    fn run_commit(&mut self, commit: Commit, orders: Orders, purpose: Purpose) -> Result<CommitNumber, ImageError> {
+        if self.read_only {
+            return Err(ImageError::ReadOnly);
+        }
+        self.job = Some(self.new_job(commit, orders, purpose));
+        loop {
+            let progress = if self.unverified.is_empty() {
+                self.advance(Budget::ALL)
+            } else {
+                self.verify_first(Budget::ALL)
+            };
+            match progress {
+                Progress::Working => {}
+                Progress::Idle => return Err(ImageError::Busy),
+                Progress::Acknowledged { commit, .. } => return Ok(commit),
+                Progress::Abandoned { error, .. } => return Err(error),
+            }
+        }
+    }
+
+    /// Appends a record to the journal and writes it; it is durable after [`World::journal_flush`].
+    /// `JournalFull` asks for a snapshot.
+    pub fn journal_append(&mut self, serial: u64, kind: u16, bytes: &[u8]) -> Result<u64, ImageError> {
+        if self.read_only {
+            return Err(ImageError::ReadOnly);
+        }
+        self.journal.append(&self.disk, serial, kind, bytes)
+    }
+
+    /// Makes the journal durable. A failure also fails the snapshot in writing, for the machine
+    /// reports a failed flush once.
+    pub fn journal_flush(&mut self) -> Result<(), ImageError> {
+        if self.read_only {
+            return Err(ImageError::ReadOnly);
+        }
+        let flushed = self.journal.flush(&self.disk);
+        if let Err(ImageError::FlushFailed(error)) = &flushed {
+            self.flush_failed = self.job.as_ref().map(|_| error.clone());
+        }
+        flushed
+    }
+
+    /// The records behind what the opened commit covers, as opening found them.
+    pub fn journal_replay(&self) -> Result<Vec<JournalRecord>, ImageError> {
+        Ok(self.replayed.clone())
+    }
+
+    /// Switches seeded bugs on or off, for tests.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.disk.faults = faults;
+    }
+}

@@ -1,0 +1,35 @@
+//! The interpreter: frames, sends, processes, contexts.
+//!
+//! Duty: run bytecodes over the heap, one process at a time, and be the meaning that every faster
+//! tier is compared with.
+//!
+//! Rooms: `code` and `codes` (methods made ready to run), `stack` (frames, drawn there), `run` (the
+//! loop), `send` (lookup and activation), `returns` (`^`, unwinding), `contexts` (frames as
+//! objects), `images` (frames in a snapshot), `process` (scheduling, polls, starting from outside),
+//! `quota`, `symbols`, `trace`, `vm` (the machine itself).
+//!
+//! Must not know: files, source text, what a primitive does.
+
+pub mod code;
+mod codes;
+mod contexts;
+mod images;
+mod initialize;
+mod objects;
+mod process;
+mod quota;
+mod returns;
+mod run;
+mod send;
+mod stack;
+mod symbols;
+mod trace;
+mod vm;
+
+pub use initialize::{Initializers, StillClock};
+pub use vm::{
+    Counters, Doorbell, Ended, Handle, HostValue, Next, NoStore, QUANTUM, RunEnd, STACK_WORDS,
+    StoreHost, Vm, VmConfig, VmStress,
+};
+pub(crate) use process::{list, state};
+pub(crate) use stack::Stack;
