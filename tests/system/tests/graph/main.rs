@@ -11,6 +11,7 @@ mod disk;
 mod driver;
 mod model;
 mod random;
+mod seeded;
 mod world;
 
 use driver::{Plan, run};
