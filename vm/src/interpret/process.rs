@@ -599,6 +599,32 @@ impl Vm {
         self.end.take().unwrap_or(RunEnd::Idle(self.timer))
     }
 
+    /// Sends `wake` to what stands in the world's list, in order: after each opening, before
+    /// anything else runs. What fails is told in the log and does not stop the others.
+    pub fn wake(&mut self) {
+        let list = self.known(KnownObject::WakeList);
+        let count = if self.is_a(list, KnownClass::Array) { self.slot_count(list) } else { 0 };
+        for n in 0..count {
+            let list = self.known(KnownObject::WakeList);
+            let Some(owner) = self.slot_of(list, n) else { continue };
+            let owner = self.hold(owner);
+            match self.call(owner, "wake", &[]) {
+                Ok(Ended::Value(value)) => self.release(value),
+                Ok(_) => {}
+                Err(reason) => self.log(&format!("wake: {reason}")),
+            }
+            self.release(owner);
+        }
+    }
+
+    /// The frames of a process by its serial, a line each.
+    pub fn trace_of(&self, serial: i64) -> String {
+        if serial == self.current_serial {
+            return self.trace(&self.current);
+        }
+        self.stacks.get(&serial).map_or_else(String::new, |stack| self.trace(stack))
+    }
+
     // ---- ends
 
     /// The bottom frame has its result on top.

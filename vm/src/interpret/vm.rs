@@ -140,6 +140,8 @@ pub struct VmConfig {
     pub services: Vec<Box<dyn Service>>,
     /// The store.
     pub store: Box<dyn StoreHost>,
+    /// What other threads ring; services are made with it before the machine is.
+    pub doorbell: Arc<Doorbell>,
     /// Words that a stack may hold before the world is asked.
     pub stack_words: usize,
 }
@@ -152,6 +154,7 @@ impl VmConfig {
             entropy: None,
             services: Vec::new(),
             store: Box::new(NoStore),
+            doorbell: Arc::new(Doorbell::default()),
             stack_words: STACK_WORDS,
         }
     }
@@ -320,7 +323,7 @@ impl Vm {
             entropy: config.entropy,
             services: config.services,
             store: config.store,
-            doorbell: Arc::new(Doorbell::default()),
+            doorbell: config.doorbell,
             stack_words: config.stack_words,
             stress: VmStress::default(),
             stress_count: 0,

@@ -8,7 +8,7 @@
 //! The world is the manifest's (by default `bootstrap-image/world/manifest.ston`) and the packages of
 //! the folders given by `-p`. Each expression may have temporaries and statements; its last value is
 //! printed by `printString`. `-t Foo` runs `Foo suite run` and prints the result. `-s` skips class
-//! initialisers. `-f FILE` takes expressions from a file, one a line. What the machine logs goes to
+//! initialisers, `-T` prints times, `-v` the machine's trace of a process that stopped. `-f FILE` takes expressions from a file, one a line. What the machine logs goes to
 //! stderr. The exit status is 1 if an expression failed.
 
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use platform_hosted::clock::{HostedClock, HostedEntropy};
 use platform_hosted::memory::HostedMemory;
-use platform_hosted::services::FileService;
+use platform_hosted::services::{ConsoleService, FileService};
 use seed::manifest::Manifest;
 use seed::problem::Severity;
 use seed::sources::Sources;
@@ -32,6 +32,7 @@ struct Options {
     skip_initializers: bool,
     expressions: Vec<String>,
     time: bool,
+    verbose: bool,
 }
 
 struct Log;
@@ -67,6 +68,7 @@ fn options() -> Result<Options, String> {
             }
             "-s" => options.skip_initializers = true,
             "-T" => options.time = true,
+            "-v" => options.verbose = true,
             "-f" => {
                 let text = std::fs::read_to_string(value()?).map_err(|e| e.to_string())?;
                 options.expressions.extend(text.lines().filter(|l| !l.is_empty()).map(String::from));
@@ -116,7 +118,9 @@ fn run() -> Result<bool, String> {
     let mut config = VmConfig::new(Arc::new(HostedClock::default()));
     config.entropy = Some(Arc::new(HostedEntropy));
     config.store = Box::new(Log);
-    config.services = vec![Box::new(FileService::new(1))];
+    let bell = config.doorbell.clone();
+    let console = ConsoleService::new(Arc::new(move |index| bell.signal(index)));
+    config.services = vec![Box::new(FileService::new(1)), Box::new(console)];
     let mut vm = Vm::new(heap, config)?;
     if !options.skip_initializers {
         for send in &loaded.initializers {
@@ -125,13 +129,16 @@ fn run() -> Result<bool, String> {
             }
         }
     }
+    if !options.skip_initializers {
+        vm.wake();
+    }
     if options.time {
         eprintln!("built in {:?}", began.elapsed());
     }
     let mut good = true;
     for n in 0..options.expressions.len() {
         let began = std::time::Instant::now();
-        good &= evaluate(&mut vm, n);
+        good &= evaluate(&mut vm, n, options.verbose);
         if options.time {
             eprintln!("{:?}", began.elapsed());
         }
@@ -139,7 +146,7 @@ fn run() -> Result<bool, String> {
     Ok(good)
 }
 
-fn evaluate(vm: &mut Vm, n: usize) -> bool {
+fn evaluate(vm: &mut Vm, n: usize, verbose: bool) -> bool {
     let Some(class) = vm.global("EvalTool") else {
         eprintln!("the world has no global EvalTool");
         return false;
@@ -167,6 +174,9 @@ fn evaluate(vm: &mut Vm, n: usize) -> bool {
         }
         Err(error) => {
             println!("STOPPED: {error}");
+            if verbose {
+                eprint!("{}", vm.trace_of(serial));
+            }
             false
         }
     }
