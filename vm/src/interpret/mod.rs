@@ -15,6 +15,7 @@ mod codes;
 mod contexts;
 mod images;
 mod objects;
+mod outside;
 mod process;
 mod quota;
 mod returns;

@@ -153,7 +153,7 @@ impl Vm {
     // ---- lists
 
     /// The ready list of a priority; the scheduler's queues are made if the world has none.
-    fn ready_list(&mut self, priority: i64) -> Option<Word> {
+    fn ready_list(&self, priority: i64) -> Option<Word> {
         let scheduler = self.known(KnownObject::Processor);
         let lists = self.slot_of(scheduler, 0)?;
         self.slot_of(lists, (priority.clamp(1, PRIORITIES) - 1) as usize)
@@ -250,6 +250,18 @@ impl Vm {
         }
     }
 
+    /// The processes in the ready list of a priority, in order.
+    pub(super) fn ready_at(&self, priority: i64) -> alloc::vec::Vec<Word> {
+        let mut items = alloc::vec::Vec::new();
+        let Some(list) = self.ready_list(priority) else { return items };
+        let mut at = self.heap.resolve(self.slot(list, list::FIRST));
+        while self.is_process(at) && !items.contains(&at) {
+            items.push(at);
+            at = self.heap.resolve(self.slot(at, process::NEXT_LINK));
+        }
+        items
+    }
+
     /// Whether a word has the slots of a Process.
     pub(crate) fn is_process(&self, word: Word) -> bool {
         self.has_named(word, process::SERIAL + 1)
@@ -276,6 +288,9 @@ impl Vm {
             return;
         }
         match self.take_first(semaphore) {
+            Some(waiting) if self.is_of_earlier_session(waiting) => {
+                self.set_state(waiting, state::SUSPENDED);
+            }
             Some(waiting) => self.make_ready(waiting, false),
             None => {
                 let excess = self.integer_of(semaphore, list::EXCESS).unwrap_or(0);

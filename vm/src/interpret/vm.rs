@@ -237,6 +237,10 @@ pub struct Vm {
     free_handles: Vec<usize>,
     pub(crate) next_frame_serial: i64,
     pub(crate) next_process_serial: i64,
+    /// Processes below it are of earlier openings.
+    pub(crate) earlier_serials: i64,
+    /// Those of them that were resumed by hand since.
+    pub(crate) revived: alloc::collections::BTreeSet<i64>,
     pub(crate) ended: BTreeMap<i64, Ended>,
     pub(crate) awaited: i64,
     pub(crate) end: Option<RunEnd>,
@@ -310,6 +314,8 @@ impl Vm {
             free_handles: Vec::new(),
             next_frame_serial: 1,
             next_process_serial: 1,
+            earlier_serials: 0,
+            revived: alloc::collections::BTreeSet::new(),
             ended: BTreeMap::new(),
             awaited: 0,
             end: None,

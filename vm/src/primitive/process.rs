@@ -61,6 +61,7 @@ fn resume(vm: &mut Vm, arguments: usize) -> Outcome {
         return Outcome::NeedsRoom(16 * 1024);
     }
     vm.answer_primitive(arguments, me);
+    vm.revive(me);
     vm.make_ready(me, false);
     Outcome::Next(vm.preempt())
 }
