@@ -13,7 +13,7 @@
 use crate::disk::Disk;
 use crate::error::Fault;
 use crate::format::{get_entry, put_entry};
-use crate::kinds::{BlockBytes, BlockNumber, CommitNumber, PageIndex};
+use crate::kinds::{BlockBytes, BlockNumber, CommitNumber};
 use alloc::boxed::Box;
 
 /// Entries of a node.
@@ -128,20 +128,17 @@ impl Node {
 }
 
 impl MapRoot {
-    /// The entry of `page`, or what is wrong on the way and how many pages share that fate.
-    pub(crate) fn lookup(self, disk: &Disk, page: PageIndex) -> Result<Entry, (Fault, u64)> {
-        if self.levels == 0 || page.0 >= covered_pages(self.levels) {
-            return Ok(Entry::HOLE);
+    /// The leaf that holds the entry of `page`, or what is wrong on the way and how many pages share
+    /// that fate.
+    pub(crate) fn leaf_of(self, disk: &Disk, page: u64) -> Result<Node, (Fault, u64)> {
+        if self.levels == 0 || page >= covered_pages(self.levels) {
+            return Ok(Node::filled(Entry::HOLE));
         }
         let mut entry = self.entry;
-        for level in (1..=self.levels).rev() {
-            if !entry.is_block() {
-                return Ok(entry);
-            }
-            let bytes = disk.read_summed(entry).map_err(|fault| (fault, covered_pages(level)))?;
-            let child = (index_on(level - 1, page.0) % FANOUT) as usize;
-            entry = get_entry(&*bytes, child * 16);
+        for level in (2..=self.levels).rev() {
+            let node = Node::load(disk, entry).map_err(|fault| (fault, covered_pages(level)))?;
+            entry = node.0[(index_on(level - 1, page) % FANOUT) as usize];
         }
-        Ok(entry)
+        Node::load(disk, entry).map_err(|fault| (fault, FANOUT))
     }
 }

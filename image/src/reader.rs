@@ -9,18 +9,20 @@ use crate::disk::Disk;
 use crate::error::{Damage, Fault, Place};
 use crate::frozen::HeapWords;
 use crate::kinds::{BLOCK_BYTES, BlockBytes, PageIndex};
-use crate::map::MapRoot;
+use crate::map::{Entry, FANOUT, MapRoot, Node, index_on};
 
 /// Reads a moment's pages; the moment must stay while it is read.
 pub struct MomentReader {
     disk: Disk,
     map: MapRoot,
     heap: HeapWords,
+    /// The leaf that was read last, by its index: neighbours are asked for together.
+    leaf: Option<(u64, Node)>,
 }
 
 impl MomentReader {
     pub(crate) fn new(disk: Disk, map: MapRoot, heap: HeapWords) -> MomentReader {
-        MomentReader { disk, map, heap }
+        MomentReader { disk, map, heap, leaf: None }
     }
 
     /// The heap's words at that moment.
@@ -36,13 +38,13 @@ impl MomentReader {
     }
 
     /// Reads a page as it was.
-    pub fn read_page(&self, page: PageIndex, into: &mut BlockBytes) -> Result<(), Damage> {
+    pub fn read_page(&mut self, page: PageIndex, into: &mut BlockBytes) -> Result<(), Damage> {
         let damage = |fault, count| Damage::new(Place::Pages { first: page, count }, fault);
         if page.0 >= self.heap.pages {
             into.fill(0);
             return Ok(());
         }
-        let entry = self.map.lookup(&self.disk, page).map_err(|(fault, count)| damage(fault, count))?;
+        let entry = self.entry(page.0).map_err(|(fault, count)| damage(fault, count))?;
         if entry.is_hole() {
             into.fill(0);
             return Ok(());
@@ -51,5 +53,19 @@ impl MomentReader {
             return Err(damage(Fault::Checksum, 1));
         }
         self.disk.read_summed_into(entry, into).map_err(|fault| damage(fault, 1))
+    }
+
+    /// The entry of a page, or what is wrong on the way and how many pages share that fate.
+    fn entry(&mut self, page: u64) -> Result<Entry, (Fault, u64)> {
+        let wanted = index_on(1, page);
+        if let Some((index, leaf)) = &self.leaf
+            && *index == wanted
+        {
+            return Ok(leaf.0[(page % FANOUT) as usize]);
+        }
+        let leaf = self.map.leaf_of(&self.disk, page)?;
+        let entry = leaf.0[(page % FANOUT) as usize];
+        self.leaf = Some((wanted, leaf));
+        Ok(entry)
     }
 }

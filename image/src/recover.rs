@@ -52,6 +52,9 @@ pub struct OpenReport {
     pub lost_pages: Vec<LostRun>,
     /// Other damage that opening met (a rotten mirror, an unreadable record).
     pub damages: Vec<Damage>,
+    /// Records that a crash may have torn while they were written; if the disk kept its word, nothing
+    /// acknowledged is among them.
+    pub unfinished: Vec<Damage>,
     /// Whether the last session closed cleanly.
     pub clean: bool,
 }
@@ -129,8 +132,8 @@ pub(crate) struct Ring {
     pub(crate) commits: BTreeMap<CommitNumber, Commit>,
     /// Slots that are unreadable in both rings.
     pub(crate) unreadable: Vec<Damage>,
-    /// Slots of which one copy is bad or the copies differ.
-    pub(crate) one_sided: Vec<Damage>,
+    /// Slots of which one copy is bad or the copies differ: the damage, and the copy that is good.
+    pub(crate) one_sided: Vec<(Damage, Option<Commit>)>,
 }
 
 /// Reads both rings.
@@ -163,22 +166,56 @@ fn read_ring(disk: &Disk, first: BlockNumber, slots: u32) -> Vec<Copy> {
 }
 
 impl Ring {
-    fn judge(&mut self, slot: u32, pair: (Copy, Copy)) {
+    fn judge(&mut self, slot: u32, (copy, mirror): (Copy, Copy)) {
         let at = |mirror, fault| Damage::new(Place::Record { slot, mirror }, fault);
-        let bad = |copy: &Copy| copy.as_ref().err().copied();
-        match (bad(&pair.0), bad(&pair.1)) {
-            (Some(fault), Some(_)) => self.unreadable.push(at(false, fault)),
-            (Some(fault), None) => self.one_sided.push(at(false, fault)),
-            (None, Some(fault)) => self.one_sided.push(at(true, fault)),
-            (None, None) if pair.0 != pair.1 => self.one_sided.push(at(true, Fault::Differs)),
-            (None, None) => {}
+        match (&copy, &mirror) {
+            (Err(fault), Err(_)) => self.unreadable.push(at(false, *fault)),
+            (Err(fault), Ok(good)) => self.one_sided.push((at(false, *fault), good.clone())),
+            (Ok(good), Err(fault)) => self.one_sided.push((at(true, *fault), good.clone())),
+            (Ok(copy), Ok(mirror)) if copy != mirror => {
+                let number = |commit: &Option<Commit>| commit.as_ref().map(|commit| commit.number);
+                let mirror_is_old = number(copy) >= number(mirror);
+                let good = if mirror_is_old { copy } else { mirror };
+                self.one_sided.push((at(mirror_is_old, Fault::Differs), good.clone()));
+            }
+            (Ok(_), Ok(_)) => {}
         }
         // The copy in ring A is put last: where both have the same number, it wins.
-        for copy in [pair.1, pair.0] {
-            if let Ok(Some(commit)) = copy {
-                self.commits.insert(commit.number, commit);
-            }
+        for commit in [mirror, copy].into_iter().flatten().flatten() {
+            self.commits.insert(commit.number, commit);
         }
+    }
+
+    /// Damage that no crash explains, and what a crash may have left: a bad copy in the slot of the
+    /// newest commit or of the next one, or both copies in the slot of the next one.
+    pub(crate) fn explained(&self, slots: u32) -> (Vec<Damage>, Vec<Damage>) {
+        let newest = self.commits.last_key_value().map_or(0, |(number, _)| number.0);
+        let (here, next) = (newest % slots, newest.wrapping_add(1) % slots);
+        let in_slot = |damage: &Damage, slots: &[u32]| match damage.place {
+            Place::Record { slot, .. } => slots.contains(&slot),
+            _ => false,
+        };
+        let one_sided = self.one_sided.iter().map(|(damage, _)| *damage);
+        let (mut by_crash, mut others): (Vec<_>, Vec<_>) = one_sided.partition(|damage| in_slot(damage, &[here, next]));
+        for damage in &self.unreadable {
+            let target = if in_slot(damage, &[next]) { &mut by_crash } else { &mut others };
+            target.push(*damage);
+        }
+        (others, by_crash)
+    }
+
+    /// Writes the bad copy of each slot anew from the good one. A crash in between leaves the good one.
+    pub(crate) fn heal(&self, disk: &Disk) -> Result<(), ImageError> {
+        for (damage, good) in &self.one_sided {
+            let Place::Record { slot, mirror } = damage.place else { continue };
+            let mut bytes = zero_block();
+            if let Some(commit) = good {
+                commit.encode(&mut bytes);
+            }
+            let ring = if mirror { disk.geometry.ring_b } else { disk.geometry.ring_a };
+            disk.write(ring.plus(slot.into()), &*bytes)?;
+        }
+        Ok(())
     }
 
     /// The commit that `commit` follows.
@@ -191,15 +228,16 @@ impl Ring {
 pub(crate) fn find(store: &Arc<dyn Store>, faults: Faults) -> Result<Found, ImageError> {
     let (disk, mut damages) = locate(store, faults)?;
     let ring = read_rings(&disk);
-    damages.extend_from_slice(&ring.unreadable);
+    let (unexplained, unfinished) = ring.explained(disk.geometry.ring_slots);
+    damages.extend(unexplained);
     let newest = match ring.commits.last_key_value() {
         Some((_, newest)) => newest.clone(),
         None => {
             let none = Damage::new(Place::Record { slot: 0, mirror: false }, Fault::Magic);
-            return Err(damages.first().copied().unwrap_or(none).into());
+            return Err(ring.unreadable.first().copied().unwrap_or(none).into());
         }
     };
-    let mut report = OpenReport { damages, ..OpenReport::default() };
+    let mut report = OpenReport { damages, unfinished, ..OpenReport::default() };
     let (head, examined) = choose(&disk, &ring, &newest, &mut report)?;
     report.opened = head.number;
     report.opened_wall_ns = head.wall_ns;

@@ -38,7 +38,7 @@ fn a_map_grows_levels_as_the_heap_grows() {
         bench.snapshot(&dirty[dirty.len() - 1..], Keep::No);
     }
     let (mut bench, _) = bench.reopened(2);
-    let reader = bench.world.reader(MomentId::NONE).expect("reader");
+    let mut reader = bench.world.reader(MomentId::NONE).expect("reader");
     for (page, tag) in dirty {
         let mut bytes = [0; BLOCK_BYTES];
         reader.read_page(PageIndex(page), &mut bytes).expect("page");

@@ -91,6 +91,8 @@ pub struct World {
     sweep: Option<Walk>,
     /// What newer commits wrote that could not be opened: kept until the next acknowledgement.
     passed_over: Vec<SummedExtent>,
+    /// Whether slots of which one copy was bad were looked for and written anew.
+    healed: bool,
     damages: Vec<Damage>,
     unaccepted: Option<Damage>,
     flush_failed: Option<StoreError>,
@@ -123,6 +125,7 @@ impl World {
             unverified: found.unverified.clone(),
             sweep: None,
             passed_over: Vec::new(),
+            healed: false,
             damages: report.damages.clone(),
             unaccepted: None,
             flush_failed: None,
@@ -349,6 +352,12 @@ impl World {
         }
         if let Some(damage) = self.unaccepted {
             return self.abandon(damage.into());
+        }
+        if !self.healed {
+            self.healed = true;
+            if let Err(error) = recover::read_rings(&self.disk).heal(&self.disk) {
+                return self.abandon(error);
+            }
         }
         let Some(job) = self.job.as_mut() else { return Progress::Idle };
         let journal_end = self.journal.mark();

@@ -86,8 +86,7 @@ impl World {
         self.finish_job();
         let mut damages = self.check_superblocks();
         let ring = recover::read_rings(&self.disk);
-        damages.extend(ring.unreadable);
-        damages.extend(ring.one_sided);
+        damages.extend(ring.explained(self.disk.geometry.ring_slots).0);
         let mut walk = Walk::new(Depth::Pages, self.blocks.high_water(), &self.disk);
         walk.add(&self.head, &self.disk);
         if let Some(parent) = &self.parent {

@@ -103,6 +103,12 @@ impl Bench {
         Bench { store, world, pages: Pages::new(), heap_pages: 0, epoch: 0, now_ns: 1_000_000_000 }
     }
 
+    /// A bench around a world that is open already.
+    pub fn new_on(world: World, store: SimStore) -> Bench {
+        let heap_pages = world.heap().pages;
+        Bench { store, world, pages: Pages::new(), heap_pages, epoch: 1000, now_ns: 3_000_000_000 }
+    }
+
     /// Opens what a medium holds.
     pub fn open(medium: Medium, salt: u64) -> Result<(Bench, OpenReport), image::ImageError> {
         let store = SimStore::on(medium);
@@ -188,7 +194,7 @@ pub fn trimmed(pages: &Pages) -> Pages {
 
 /// All pages of a moment, as numbers; an error says which page is neither whole nor known to be lost.
 pub fn read_all(world: &mut World, id: MomentId) -> Result<Pages, String> {
-    let reader = world.reader(id).map_err(|error| error.to_string())?;
+    let mut reader = world.reader(id).map_err(|error| error.to_string())?;
     let mut pages = Pages::new();
     let mut bytes = [0; BLOCK_BYTES];
     for page in 0..reader.heap().pages {

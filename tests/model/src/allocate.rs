@@ -12,7 +12,24 @@ impl Machine {
     }
 
     pub(crate) fn free_blocks(&self) -> Vec<usize> {
-        (1..BLOCKS).filter(|block| self.table.used[*block] == Use::Free && self.usable(*block)).collect()
+        (1..BLOCKS)
+            .filter(|block| self.table.used[*block] == Use::Free && self.usable(*block))
+            .collect()
+    }
+
+    /// Any free block, in half of the cases the one that was freed last.
+    fn some_free_block(&mut self) -> Step<usize> {
+        let free = self.free_blocks();
+        let latest = free
+            .iter()
+            .copied()
+            .max_by_key(|block| self.freed_at[*block])
+            .ok_or(Stop::Full)?;
+        Ok(if self.chance.chance(50) {
+            latest
+        } else {
+            free[self.chance.below(free.len())]
+        })
     }
 
     /// Waits for the marker's next step boundary after the block was freed.
@@ -21,7 +38,10 @@ impl Machine {
             return Ok(());
         }
         for _ in 0..400 {
-            let busy = self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Mark && !cycle.idle);
+            let busy = self
+                .cycle
+                .as_ref()
+                .is_some_and(|cycle| cycle.phase == Phase::Mark && !cycle.idle);
             if !busy || self.marker_step > self.freed_at[block] {
                 break;
             }
@@ -47,7 +67,11 @@ impl Machine {
     /// Room for an object in a heap block; the filler behind it is written, the object is not.
     pub(crate) fn claim(&mut self, size: usize, young: bool) -> Step<usize> {
         loop {
-            let cursor = if young { &mut self.young_cursor } else { &mut self.old_cursor };
+            let cursor = if young {
+                &mut self.young_cursor
+            } else {
+                &mut self.old_cursor
+            };
             if let Some((at, end)) = cursor.take() {
                 if end - at >= size {
                     if end - at > size {
@@ -61,27 +85,38 @@ impl Machine {
                 }
                 continue;
             }
-            let holes = if young || self.chance.chance(15) { Vec::new() } else { self.holes(size)? };
+            let holes = if young || self.chance.chance(15) {
+                Vec::new()
+            } else {
+                self.holes(size)?
+            };
             let cursor = if holes.is_empty() {
-                let free = self.free_blocks();
-                if free.is_empty() {
-                    return Err(Stop::Full);
-                }
-                let block = free[self.chance.below(free.len())];
+                let block = self.some_free_block()?;
                 self.take(block, if young { Use::Young } else { Use::Old })?;
                 (block * BLOCK, (block + 1) * BLOCK)
             } else {
                 holes[self.chance.below(holes.len())]
             };
-            *(if young { &mut self.young_cursor } else { &mut self.old_cursor }) = Some(cursor);
+            *(if young {
+                &mut self.young_cursor
+            } else {
+                &mut self.old_cursor
+            }) = Some(cursor);
         }
     }
 
     fn holes(&self, size: usize) -> Step<Vec<(usize, usize)>> {
         let mut holes = Vec::new();
-        for block in (0..BLOCKS).filter(|block| self.table.used[*block] == Use::Old && self.usable(*block)) {
+        for block in
+            (0..BLOCKS).filter(|block| self.table.used[*block] == Use::Old && self.usable(*block))
+        {
             let fits = |item: &Item| item.object.is_none() && item.size >= size;
-            holes.extend(self.walk_block(block)?.iter().filter(|item| fits(item)).map(|item| (item.at, item.at + item.size)));
+            holes.extend(
+                self.walk_block(block)?
+                    .iter()
+                    .filter(|item| fits(item))
+                    .map(|item| (item.at, item.at + item.size)),
+            );
         }
         Ok(holes)
     }
@@ -108,7 +143,11 @@ impl Machine {
         if self.has(Rule::HeaderLast) {
             self.fresh_store(at, body[0])?;
         }
-        let cursor = if young { self.young_cursor } else { self.old_cursor };
+        let cursor = if young {
+            self.young_cursor
+        } else {
+            self.old_cursor
+        };
         if let (false, Some((next, end))) = (self.has(Rule::GapFirst), cursor)
             && next == at + body.len()
         {
@@ -141,7 +180,11 @@ impl Machine {
         if size >= 4 {
             self.words[at + 2] = Word::Raw(0);
         }
-        self.words[at] = Word::Head { id, kind, size: size as u8 };
+        self.words[at] = Word::Head {
+            id,
+            kind,
+            size: size as u8,
+        };
         Ok((at, id))
     }
 
@@ -149,8 +192,11 @@ impl Machine {
     pub(crate) fn new_large(&mut self, size: usize) -> Step<Option<(usize, u32)>> {
         let blocks = size.div_ceil(BLOCK);
         let free = self.free_blocks();
-        let runs: Vec<usize> =
-            free.iter().copied().filter(|first| (*first..first + blocks).all(|block| free.contains(&block))).collect();
+        let runs: Vec<usize> = free
+            .iter()
+            .copied()
+            .filter(|first| (*first..first + blocks).all(|block| free.contains(&block)))
+            .collect();
         if runs.is_empty() {
             return Ok(None);
         }
@@ -173,7 +219,14 @@ impl Machine {
             self.fresh_store(at + nth, word)?;
         }
         let id = self.name(Kind::Plain, size);
-        self.fresh_store(at, Word::Head { id, kind: Kind::Plain, size: size as u8 })?;
+        self.fresh_store(
+            at,
+            Word::Head {
+                id,
+                kind: Kind::Plain,
+                size: size as u8,
+            },
+        )?;
         self.table.used[block] = Use::LargeHead;
         self.table.used[block + 1..block + blocks].fill(Use::LargeTail);
         self.counts.large += 1;
@@ -182,7 +235,12 @@ impl Machine {
 
     fn name(&mut self, kind: Kind, size: usize) -> u32 {
         let id = self.ghost.shadows.len() as u32;
-        self.ghost.shadows.push(crate::machine::Shadow { slots: [0; 2], raw: 0, kind, alias: 0 });
+        self.ghost.shadows.push(crate::machine::Shadow {
+            slots: [0; 2],
+            raw: 0,
+            kind,
+            alias: 0,
+        });
         self.allocated += size as u32;
         self.birth.push(self.allocated);
         id

@@ -16,7 +16,11 @@ impl Machine {
             return Ok(());
         }
         let (card, page) = (at / CARD, at / PAGE);
-        let fast = if pointer { self.tag[card] == 3 } else { self.tag[card] != 0 };
+        let fast = if pointer {
+            self.tag[card] == 3
+        } else {
+            self.tag[card] != 0
+        };
         if fast {
             return Ok(());
         }
@@ -92,19 +96,29 @@ impl Machine {
     /// What a walker that looks at this instant must find: old blocks that can be walked, a table of
     /// starts that leads to objects, and marked objects whose references mean what they meant.
     fn walk_everything(&self) -> Step {
-        let marking = self.cycle.as_ref().filter(|cycle| cycle.phase == Phase::Mark);
+        let marking = self
+            .cycle
+            .as_ref()
+            .filter(|cycle| cycle.phase == Phase::Mark);
         for block in (0..BLOCKS).filter(|block| self.table.used[*block] == Use::Old) {
             let items = self.walk_block(block)?;
             for item in &items {
-                let Some((_, kind)) = item.object else { continue };
+                let Some((_, kind)) = item.object else {
+                    continue;
+                };
                 if marking.is_none_or(|cycle| !cycle.marked[item.at]) {
                     continue;
                 }
                 for slot in strong_slots(kind, item.at, item.size) {
-                    let Some(to) = self.get(slot).object() else { continue };
+                    let Some(to) = self.get(slot).object() else {
+                        continue;
+                    };
                     let there = matches!(self.get(to.at), Word::Head { id, .. } if id == to.id);
                     if to.at < HEAP && self.old(to.at) && !there {
-                        return broken(format!("a walker follows {slot} to {to:?} and finds {:?}", self.get(to.at)));
+                        return broken(format!(
+                            "a walker follows {slot} to {to:?} and finds {:?}",
+                            self.get(to.at)
+                        ));
                     }
                 }
             }

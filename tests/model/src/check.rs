@@ -10,7 +10,10 @@
 use crate::machine::{ANCHORS, Machine, Step, Use, broken};
 use crate::mark::Phase;
 use crate::rules::Rule;
-use crate::word::{BLOCK, BLOCK_PAGES, BLOCKS, CARD, CARDS, HEAP, Kind, Object, PAGE, Word, all_slots, strong_slots};
+use crate::word::{
+    BLOCK, BLOCK_PAGES, BLOCKS, CARD, CARDS, HEAP, Kind, Object, PAGE, Word, all_slots,
+    strong_slots,
+};
 
 impl Machine {
     /// Checks C1 to C4.
@@ -34,15 +37,26 @@ impl Machine {
         Ok(())
     }
 
-    fn check_object(&mut self, Object { at, id }: Object, reachable: &[bool], work: &mut Vec<Object>) -> Step {
+    fn check_object(
+        &mut self,
+        Object { at, id }: Object,
+        reachable: &[bool],
+        work: &mut Vec<Object>,
+    ) -> Step {
         if self.used(at) == Use::Free {
-            return broken(format!("#{id} is reachable and lies in a free block, at {at}"));
+            return broken(format!(
+                "#{id} is reachable and lies in a free block, at {at}"
+            ));
         }
         if at < HEAP && self.ghost.corpse[at] {
             return broken(format!("#{id} is reachable and was found dead, at {at}"));
         }
         let (kind, size) = match self.get(at) {
-            Word::Head { id: found, kind, size } if found == id => (kind, size as usize),
+            Word::Head {
+                id: found,
+                kind,
+                size,
+            } if found == id => (kind, size as usize),
             other => return broken(format!("#{id} is reachable and at {at} stands {other:?}")),
         };
         let shadow = self.ghost.shadows[id as usize];
@@ -61,12 +75,23 @@ impl Machine {
             self.check_slot(id, nth, self.get(slot), reachable, work)?;
         }
         if size >= 4 && self.get(at + 2) != Word::Raw(shadow.raw) {
-            return broken(format!("the raw word of #{id} is {:?} and should be {}", self.get(at + 2), shadow.raw));
+            return broken(format!(
+                "the raw word of #{id} is {:?} and should be {}",
+                self.get(at + 2),
+                shadow.raw
+            ));
         }
         Ok(())
     }
 
-    fn check_slot(&mut self, id: u32, nth: usize, word: Word, reachable: &[bool], work: &mut Vec<Object>) -> Step {
+    fn check_slot(
+        &mut self,
+        id: u32,
+        nth: usize,
+        word: Word,
+        reachable: &[bool],
+        work: &mut Vec<Object>,
+    ) -> Step {
         let shadow = self.ghost.shadows[id as usize];
         let wanted = self.final_id(shadow.slots[nth]);
         let weak = shadow.kind == Kind::Weak && nth == 0;
@@ -78,19 +103,28 @@ impl Machine {
                 self.ghost.shadows[id as usize].slots[0] = 0;
                 return Ok(());
             }
-            return broken(format!("slot {nth} of #{id} is {word:?} and should hold #{wanted}"));
+            return broken(format!(
+                "slot {nth} of #{id} is {word:?} and should hold #{wanted}"
+            ));
         };
         if self.final_id(object.id) != wanted {
-            return broken(format!("slot {nth} of #{id} holds #{} and should hold #{wanted}", object.id));
+            return broken(format!(
+                "slot {nth} of #{id} holds #{} and should hold #{wanted}",
+                object.id
+            ));
         }
         if !weak && shadow.kind != Kind::Ephemeron {
             work.push(object);
             return Ok(());
         }
         let there = matches!(self.get(object.at), Word::Head { id, .. } if id == object.id);
-        let dead = self.used(object.at) == Use::Free || object.at < HEAP && self.ghost.corpse[object.at];
+        let dead =
+            self.used(object.at) == Use::Free || object.at < HEAP && self.ghost.corpse[object.at];
         if !there || dead {
-            return broken(format!("slot {nth} of #{id} ({:?}) dangles to {object:?}", shadow.kind));
+            return broken(format!(
+                "slot {nth} of #{id} ({:?}) dangles to {object:?}",
+                shadow.kind
+            ));
         }
         let key = self.final_id(shadow.slots[0]);
         if !weak && (key == 0 || reachable[key as usize]) {
@@ -105,10 +139,15 @@ impl Machine {
                 Use::Old | Use::Young => {
                     let items = self.walk_block(block)?;
                     for page in block * BLOCK_PAGES..(block + 1) * BLOCK_PAGES {
-                        let first = items.iter().map(|item| item.at).find(|at| at / PAGE == page);
+                        let first = items
+                            .iter()
+                            .map(|item| item.at)
+                            .find(|at| at / PAGE == page);
                         if first != self.table.first[page] {
                             let said = self.table.first[page];
-                            return broken(format!("page {page} starts at {first:?} and the table says {said:?}"));
+                            return broken(format!(
+                                "page {page} starts at {first:?} and the table says {said:?}"
+                            ));
                         }
                     }
                     for item in &items {
@@ -126,15 +165,18 @@ impl Machine {
     }
 
     fn check_remembered(&self, at: usize, size: usize, object: Option<(u32, Kind)>) -> Step {
-        let Some((_, kind)) = object else { return Ok(()) };
+        let Some((_, kind)) = object else {
+            return Ok(());
+        };
         if !self.old(at) {
             return Ok(());
         }
         for slot in all_slots(kind, at, size) {
             let young = self.get(slot).object().is_some_and(|to| self.young(to.at));
-            // A corpse left over from before a reopening may refer to a block that is young by now.
-            if young && !self.remembered[slot / CARD] && !self.ghost.corpse[at] {
-                return broken(format!("the old slot {slot} refers to a young object and is not remembered"));
+            if young && !self.remembered[slot / CARD] {
+                return broken(format!(
+                    "the old slot {slot} refers to a young object and is not remembered"
+                ));
             }
         }
         Ok(())
@@ -144,7 +186,9 @@ impl Machine {
         for card in 0..CARDS {
             let tag = self.tag[card];
             if tag != 0 && self.page_epoch[card * CARD / PAGE] != self.epoch {
-                return broken(format!("card {card} is tagged {tag} and its page was not dirtied in this epoch"));
+                return broken(format!(
+                    "card {card} is tagged {tag} and its page was not dirtied in this epoch"
+                ));
             }
             if tag == 3 && self.old(card * CARD) && !self.remembered[card] {
                 return broken(format!("old card {card} is tagged 3 and not in R"));
@@ -174,7 +218,9 @@ impl Machine {
             let items = match self.table.used[block] {
                 Use::Old | Use::Young => self.walk_block(block)?,
                 Use::LargeHead => vec![self.item(block * BLOCK)?],
-                Use::Free if !self.usable(block) => return broken(format!("block {block} stays unused")),
+                Use::Free if !self.usable(block) => {
+                    return broken(format!("block {block} stays unused"));
+                }
                 _ => continue,
             };
             for item in items {
@@ -198,7 +244,11 @@ impl Machine {
 
     /// Ends the running cycle, if there is one: mark, finish, sweep.
     pub(crate) fn collect_to_the_end(&mut self) -> Step {
-        if self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Mark) {
+        if self
+            .cycle
+            .as_ref()
+            .is_some_and(|cycle| cycle.phase == Phase::Mark)
+        {
             self.drain_marker()?;
             self.finish(true)?;
         }
@@ -210,7 +260,11 @@ impl Machine {
 
     pub(crate) fn drain_marker(&mut self) -> Step {
         for _ in 0..20_000 {
-            if !self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Mark && !cycle.idle) {
+            if !self
+                .cycle
+                .as_ref()
+                .is_some_and(|cycle| cycle.phase == Phase::Mark && !cycle.idle)
+            {
                 return Ok(());
             }
             self.marker_step()?;
@@ -222,15 +276,28 @@ impl Machine {
     fn physically_reachable(&self) -> Vec<bool> {
         let mut reached = vec![false; self.words.len()];
         let mut work: Vec<usize> = ANCHORS.iter().map(|anchor| anchor.at).collect();
-        work.extend(self.root_words().iter().filter_map(|word| word.object()).map(|object| object.at));
+        work.extend(
+            self.root_words()
+                .iter()
+                .filter_map(|word| word.object())
+                .map(|object| object.at),
+        );
         while let Some(at) = work.pop() {
             if core::mem::replace(&mut reached[at], true) {
                 continue;
             }
             if let Word::Head { kind, size, .. } = self.get(at) {
-                let slots = if kind == Kind::Ephemeron { all_slots } else { strong_slots };
+                let slots = if kind == Kind::Ephemeron {
+                    all_slots
+                } else {
+                    strong_slots
+                };
                 let next = slots(kind, at, size as usize);
-                work.extend(next.into_iter().filter_map(|slot| self.get(slot).object()).map(|object| object.at));
+                work.extend(
+                    next.into_iter()
+                        .filter_map(|slot| self.get(slot).object())
+                        .map(|object| object.at),
+                );
             }
         }
         reached
@@ -238,7 +305,10 @@ impl Machine {
 
     /// `allInstances`: an object found by walking the blocks.
     pub(crate) fn find_instance(&mut self) -> Step<Option<Object>> {
-        let sweeping = self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Sweep);
+        let sweeping = self
+            .cycle
+            .as_ref()
+            .is_some_and(|cycle| cycle.phase == Phase::Sweep);
         if self.has(Rule::InstancesMarkFirst) && self.last_mark > self.last_sweep && !sweeping {
             if self.cycle.is_none() {
                 self.scavenge()?;
@@ -255,8 +325,12 @@ impl Machine {
                 _ => continue,
             };
             for item in items {
-                let Some((id, kind)) = item.object else { continue };
-                let dead = |cycle: &crate::mark::Cycle| cycle.phase == Phase::Sweep && !cycle.marked[item.at];
+                let Some((id, kind)) = item.object else {
+                    continue;
+                };
+                let dead = |cycle: &crate::mark::Cycle| {
+                    cycle.phase == Phase::Sweep && !cycle.marked[item.at]
+                };
                 let skipped = self.old(item.at)
                     && self.has(Rule::InstancesAskBits)
                     && self.cycle.as_ref().is_some_and(dead);
@@ -266,6 +340,10 @@ impl Machine {
             }
         }
         self.counts.instances += 1;
-        Ok(if found.is_empty() { None } else { Some(found[self.chance.below(found.len())]) })
+        Ok(if found.is_empty() {
+            None
+        } else {
+            Some(found[self.chance.below(found.len())])
+        })
     }
 }

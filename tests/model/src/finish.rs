@@ -21,8 +21,10 @@ impl Machine {
         if self.has(Rule::FinishScavenges) {
             self.scavenge()?;
         }
-        let Some(mut cycle) = self.cycle.take() else { return Ok(()) };
-        let gives_up = !forced && cycle.tries < 2 && self.chance.chance(25);
+        let Some(mut cycle) = self.cycle.take() else {
+            return Ok(());
+        };
+        let gives_up = !forced && cycle.tries < 2 && self.chance.chance(self.hurry);
         let at_stage = self.chance.below(5);
         for stage in 0..5 {
             self.scan_stage(&mut cycle, stage)?;
@@ -45,21 +47,35 @@ impl Machine {
     fn scan_stage(&mut self, cycle: &mut Cycle, stage: usize) -> Step {
         match stage {
             0 if self.has(Rule::FinishScansRoots) => {
-                ANCHORS.iter().for_each(|anchor| self.blacken_later(cycle, anchor.word()));
+                ANCHORS
+                    .iter()
+                    .for_each(|anchor| self.blacken_later(cycle, anchor.word()));
                 self.blacken_later(cycle, self.handle);
             }
             1 if self.has(Rule::FinishScansStacks) => {
-                self.frames.iter().flatten().for_each(|word| self.blacken_later(cycle, *word));
+                self.frames
+                    .iter()
+                    .flatten()
+                    .for_each(|word| self.blacken_later(cycle, *word));
             }
             2 if self.has(Rule::FinishScansYoung) => {
                 for block in (0..BLOCKS).filter(|block| self.table.used[*block] == Use::Young) {
-                    for item in self.walk_block(block)?.iter().filter(|item| item.object.is_some()) {
+                    for item in self
+                        .walk_block(block)?
+                        .iter()
+                        .filter(|item| item.object.is_some())
+                    {
                         self.visit(cycle, item.at)?;
                     }
                 }
             }
             3 if self.has(Rule::FinishScansDirty) => {
-                for page in self.dirty.iter().copied().filter(|page| self.old(page * PAGE)) {
+                for page in self
+                    .dirty
+                    .iter()
+                    .copied()
+                    .filter(|page| self.old(page * PAGE))
+                {
                     for item in self.objects_over(page * PAGE, (page + 1) * PAGE)? {
                         if cycle.marked[item.at] {
                             self.visit(cycle, item.at)?;
@@ -112,7 +128,10 @@ impl Machine {
     fn trace(&self, cycle: &mut Cycle) -> Step {
         while let Some(Object { at, id }) = cycle.grey.pop() {
             if !matches!(self.get(at), Word::Head { id: found, .. } if found == id) {
-                return broken(format!("a finish follows #{id} to {at} and finds {:?}", self.get(at)));
+                return broken(format!(
+                    "a finish follows #{id} to {at} and finds {:?}",
+                    self.get(at)
+                ));
             }
             self.visit(cycle, at)?;
         }
@@ -121,8 +140,14 @@ impl Machine {
 
     /// Whether the key of an ephemeron is old and unmarked, after forwarders.
     fn key_is_dead(&self, cycle: &Cycle, key: Word) -> bool {
-        let Some(Object { at, .. }) = key.object() else { return false };
-        let end = if self.has(Rule::EphemeronThroughForwarders) { self.resolve(at) } else { at };
+        let Some(Object { at, .. }) = key.object() else {
+            return false;
+        };
+        let end = if self.has(Rule::EphemeronThroughForwarders) {
+            self.resolve(at)
+        } else {
+            at
+        };
         !self.young(end) && !cycle.marked[end]
     }
 
@@ -133,8 +158,12 @@ impl Machine {
         let reachable = self.reachable();
         loop {
             self.keep_values_of_live_keys(cycle)?;
-            let dead: Vec<usize> =
-                cycle.ephemerons.iter().copied().filter(|at| self.key_is_dead(cycle, self.get(at + 1))).collect();
+            let dead: Vec<usize> = cycle
+                .ephemerons
+                .iter()
+                .copied()
+                .filter(|at| self.key_is_dead(cycle, self.get(at + 1)))
+                .collect();
             if dead.is_empty() {
                 return Ok(());
             }
@@ -156,9 +185,19 @@ impl Machine {
             let mut grew = false;
             let before = cycle.ephemerons.len();
             for at in core::mem::take(&mut cycle.ephemerons) {
-                let Word::Head { kind: Kind::Ephemeron, size, .. } = self.get(at) else { continue };
-                let takes_part =
-                    if self.young(at) { self.has(Rule::YoungEphemerons) } else { cycle.marked[at] };
+                let Word::Head {
+                    kind: Kind::Ephemeron,
+                    size,
+                    ..
+                } = self.get(at)
+                else {
+                    continue;
+                };
+                let takes_part = if self.young(at) {
+                    self.has(Rule::YoungEphemerons)
+                } else {
+                    cycle.marked[at]
+                };
                 if !takes_part {
                     continue;
                 }
@@ -180,13 +219,25 @@ impl Machine {
 
     fn fire(&mut self, cycle: &mut Cycle, at: usize, reachable: &[bool]) -> Step {
         let Word::Head { id, size, .. } = self.get(at) else {
-            return broken(format!("an ephemeron to fire at {at} is {:?}", self.get(at)));
+            return broken(format!(
+                "an ephemeron to fire at {at} is {:?}",
+                self.get(at)
+            ));
         };
         let key = self.final_id(self.get(at + 1).id());
         if reachable[key as usize] {
-            return broken(format!("ephemeron #{id} fires although its key #{key} is reachable"));
+            return broken(format!(
+                "ephemeron #{id} fires although its key #{key} is reachable"
+            ));
         }
-        self.collector_store(at, Word::Head { id, kind: Kind::Plain, size })?;
+        self.collector_store(
+            at,
+            Word::Head {
+                id,
+                kind: Kind::Plain,
+                size,
+            },
+        )?;
         self.ghost.shadows[id as usize].kind = Kind::Plain;
         self.counts.fired += 1;
         if self.has(Rule::FiredIsMarked) {
@@ -208,17 +259,33 @@ impl Machine {
         cycle.weak.sort_unstable();
         cycle.weak.dedup();
         for at in core::mem::take(&mut cycle.weak) {
-            let Word::Head { id, kind: Kind::Weak, .. } = self.get(at) else { continue };
+            let Word::Head {
+                id,
+                kind: Kind::Weak,
+                ..
+            } = self.get(at)
+            else {
+                continue;
+            };
             if self.young(at) && !self.has(Rule::YoungWeakCleared) {
                 continue;
             }
-            let Some(target) = self.get(at + 1).object() else { continue };
+            let Some(target) = self.get(at + 1).object() else {
+                continue;
+            };
             let through = self.has(Rule::WeakThroughForwarders);
-            let end = if through { self.resolve(target.at) } else { target.at };
+            let end = if through {
+                self.resolve(target.at)
+            } else {
+                target.at
+            };
             if !self.young(end) && !cycle.marked[end] {
                 let holder_lives = self.young(at) || cycle.marked[at];
                 if holder_lives && self.reachable()[self.final_id(target.id) as usize] {
-                    return broken(format!("the weak slot of #{id} loses #{}, which is reachable", target.id));
+                    return broken(format!(
+                        "the weak slot of #{id} loses #{}, which is reachable",
+                        target.id
+                    ));
                 }
                 self.collector_store(at + 1, Word::Nil)?;
                 self.counts.weak_cleared += 1;
@@ -237,7 +304,12 @@ impl Machine {
     fn note_corpses(&mut self, cycle: &Cycle) -> Step {
         for block in 0..BLOCKS {
             let dead: Vec<usize> = match self.table.used[block] {
-                Use::Old => self.walk_block(block)?.iter().filter(|item| item.object.is_some()).map(|item| item.at).collect(),
+                Use::Old => self
+                    .walk_block(block)?
+                    .iter()
+                    .filter(|item| item.object.is_some())
+                    .map(|item| item.at)
+                    .collect(),
                 Use::LargeHead => vec![block * BLOCK],
                 _ => continue,
             };

@@ -37,7 +37,7 @@ mod sweep;
 pub mod weak_order;
 mod word;
 
-pub use driver::{Failure, Tally, hunt, replay, run, shrink};
+pub use driver::{CLIMATES, Failure, Tally, hunt, replay, run, shrink};
 pub use machine::{Counts, Stop};
 pub use mutate::{Action, Operation};
 pub use rules::{Rule, Rules};

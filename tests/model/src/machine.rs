@@ -106,8 +106,12 @@ pub struct Counts {
 }
 
 /// Objects that are always there: two that the program uses, two that hold copies of frames.
-pub const ANCHORS: [Object; 4] =
-    [Object { at: 0, id: 1 }, Object { at: 4, id: 2 }, Object { at: 8, id: 3 }, Object { at: 12, id: 4 }];
+pub const ANCHORS: [Object; 4] = [
+    Object { at: 0, id: 1 },
+    Object { at: 4, id: 2 },
+    Object { at: 8, id: 3 },
+    Object { at: 12, id: 4 },
+];
 /// The anchors that the program uses. (They lie on different pages.)
 pub const GLOBALS: [Object; 2] = [ANCHORS[0], ANCHORS[2]];
 /// The anchors that hold copies of frames.
@@ -121,6 +125,8 @@ pub struct Machine {
     pub(crate) chance: Random,
     /// How likely another party steps between two stores, of a hundred.
     pub(crate) bustle: usize,
+    /// How likely a finish gives up, of a hundred.
+    pub(crate) hurry: usize,
     pub(crate) words: Vec<Word>,
     pub(crate) table: BlockTable,
     pub(crate) page_epoch: [u32; PAGES],
@@ -162,11 +168,12 @@ pub struct Machine {
 
 impl Machine {
     /// A machine whose heap holds the anchors and whose disk holds one commit of them.
-    pub fn new(rules: Rules, bustle: usize, tenure_age: u32) -> Self {
+    pub fn new(rules: Rules, bustle: usize, hurry: usize, tenure_age: u32) -> Self {
         let mut machine = Self {
             rules,
             chance: Random::new(0),
             bustle,
+            hurry,
             words: vec![Word::Nil; HEAP + EDEN],
             table: BlockTable {
                 used: [Use::Free; BLOCKS],
@@ -205,7 +212,15 @@ impl Machine {
             marker_step: 1,
             freed_at: [0; BLOCKS],
             ghost: Ghost {
-                shadows: vec![Shadow { slots: [0; 2], raw: 0, kind: Kind::Plain, alias: 0 }; 5],
+                shadows: vec![
+                    Shadow {
+                        slots: [0; 2],
+                        raw: 0,
+                        kind: Kind::Plain,
+                        alias: 0
+                    };
+                    5
+                ],
                 corpse: vec![false; HEAP],
             },
             counts: Counts::default(),
@@ -220,7 +235,11 @@ impl Machine {
             self.words[block * BLOCK] = Word::Gap(BLOCK as u8);
         }
         for Object { at, id } in ANCHORS {
-            self.words[at] = Word::Head { id, kind: Kind::Plain, size: 4 };
+            self.words[at] = Word::Head {
+                id,
+                kind: Kind::Plain,
+                size: 4,
+            };
             self.words[at + 2] = Word::Raw(0);
             let first = &mut self.table.first[at / PAGE];
             *first = Some(first.map_or(at, |other| other.min(at)));
@@ -272,7 +291,11 @@ impl Machine {
     }
 
     pub(crate) fn used(&self, at: usize) -> Use {
-        if at >= HEAP { Use::Young } else { self.table.used[at / BLOCK] }
+        if at >= HEAP {
+            Use::Young
+        } else {
+            self.table.used[at / BLOCK]
+        }
     }
 
     /// Whether the address lies in eden or a young block.
@@ -290,7 +313,13 @@ impl Machine {
         let mut at = start;
         for _ in 0..64 {
             match (self.get(at), self.get(at + 1)) {
-                (Word::Head { kind: Kind::Forwarder, .. }, Word::Ref { at: next, .. }) => at = next as usize,
+                (
+                    Word::Head {
+                        kind: Kind::Forwarder,
+                        ..
+                    },
+                    Word::Ref { at: next, .. },
+                ) => at = next as usize,
                 _ => break,
             }
         }
@@ -320,8 +349,16 @@ impl Machine {
     /// The object or filler that starts here.
     pub(crate) fn item(&self, at: usize) -> Step<Item> {
         match self.get(at) {
-            Word::Gap(size) => Ok(Item { at, size: size as usize, object: None }),
-            Word::Head { id, kind, size } => Ok(Item { at, size: size as usize, object: Some((id, kind)) }),
+            Word::Gap(size) => Ok(Item {
+                at,
+                size: size as usize,
+                object: None,
+            }),
+            Word::Head { id, kind, size } => Ok(Item {
+                at,
+                size: size as usize,
+                object: Some((id, kind)),
+            }),
             other => broken(format!("no object starts at {at}: {other:?}")),
         }
     }
@@ -360,7 +397,10 @@ impl Machine {
             return here;
         }
         let block_page = low / BLOCK * (BLOCK / PAGE);
-        (block_page..page).rev().find_map(|earlier| self.table.first[earlier]).or(here)
+        (block_page..page)
+            .rev()
+            .find_map(|earlier| self.table.first[earlier])
+            .or(here)
     }
 
     pub(crate) fn top(&mut self) -> &mut [Word; REGISTERS] {
@@ -370,7 +410,12 @@ impl Machine {
 
     /// All roots outside the heap.
     pub(crate) fn root_words(&self) -> Vec<Word> {
-        self.frames.iter().flatten().copied().chain([self.handle]).collect()
+        self.frames
+            .iter()
+            .flatten()
+            .copied()
+            .chain([self.handle])
+            .collect()
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Phase {
 
 /// An object whose slots are being read.
 pub struct Scan {
+    /// Its header's address.
+    pub at: usize,
     slots: Vec<usize>,
     next: usize,
 }
@@ -41,6 +43,8 @@ pub struct Cycle {
     pub ephemerons: Vec<usize>,
     /// A reference that was loaded and not yet checked.
     pub loaded: Option<Object>,
+    /// References that a careless marker means to check some time later.
+    pub unchecked: Vec<Object>,
     /// The object in the middle of which it is.
     pub scan: Option<Scan>,
     /// The page walk in the middle of which it is: where it stands, where it ends.
@@ -68,6 +72,7 @@ impl Machine {
             weak: Vec::new(),
             ephemerons: Vec::new(),
             loaded: None,
+            unchecked: Vec::new(),
             scan: None,
             walk: None,
             idle: false,
@@ -98,12 +103,14 @@ impl Machine {
 
     /// One micro-step of the marker.
     pub(crate) fn marker_step(&mut self) -> Step {
-        let Some(mut cycle) = self.cycle.take() else { return Ok(()) };
+        let Some(mut cycle) = self.cycle.take() else {
+            return Ok(());
+        };
         let mut result = Ok(());
         if cycle.phase == Phase::Mark && !cycle.idle {
             result = self.mark_one(&mut cycle);
             cycle.left_in_step = cycle.left_in_step.saturating_sub(1);
-            if cycle.left_in_step == 0 && (cycle.loaded.is_none() || !self.has(Rule::CheckInStep)) {
+            if cycle.left_in_step == 0 && cycle.loaded.is_none() {
                 self.marker_step += 1;
                 cycle.left_in_step = 1 + self.chance.below(6);
             }
@@ -114,7 +121,10 @@ impl Machine {
 
     fn mark_one(&self, cycle: &mut Cycle) -> Step {
         if let Some(object) = cycle.loaded.take() {
-            if (self.old(object.at) || !self.has(Rule::OldOnly)) && !cycle.marked[object.at] {
+            if !self.has(Rule::CheckInStep) {
+                cycle.unchecked.push(object);
+            } else if (self.old(object.at) || !self.has(Rule::OldOnly)) && !cycle.marked[object.at]
+            {
                 cycle.marked[object.at] = true;
                 cycle.grey.push(object);
             }
@@ -134,6 +144,13 @@ impl Machine {
         if let Some((at, end)) = cycle.walk.take() {
             return self.walk_on(cycle, at, end);
         }
+        if let Some(object) = cycle.unchecked.pop() {
+            if self.old(object.at) && !cycle.marked[object.at] {
+                cycle.marked[object.at] = true;
+                cycle.grey.push(object);
+            }
+            return Ok(());
+        }
         match cycle.pages.pop() {
             Some(page) => self.begin_walk(cycle, page),
             None => cycle.idle = true,
@@ -143,17 +160,26 @@ impl Machine {
 
     fn begin_scan(&self, cycle: &mut Cycle, at: usize, expected: Option<u32>) -> Step {
         let Word::Head { id, kind, size } = self.get(at) else {
-            return broken(format!("the marker follows #{expected:?} to {at} and finds {:?}", self.get(at)));
+            return broken(format!(
+                "the marker follows #{expected:?} to {at} and finds {:?}",
+                self.get(at)
+            ));
         };
         if expected.is_some_and(|expected| expected != id) {
-            return broken(format!("the marker follows #{expected:?} to {at} and finds #{id}"));
+            return broken(format!(
+                "the marker follows #{expected:?} to {at} and finds #{id}"
+            ));
         }
         match kind {
             Kind::Weak => cycle.weak.push(at),
             Kind::Ephemeron => cycle.ephemerons.push(at),
             _ => {}
         }
-        cycle.scan = Some(Scan { slots: strong_slots(kind, at, size as usize), next: 0 });
+        cycle.scan = Some(Scan {
+            at,
+            slots: strong_slots(kind, at, size as usize),
+            next: 0,
+        });
         Ok(())
     }
 
@@ -172,7 +198,9 @@ impl Machine {
     fn begin_walk(&self, cycle: &mut Cycle, page: usize) {
         let block = page * PAGE / BLOCK;
         cycle.walk = match self.table.used[block] {
-            Use::Old => self.start_before(page * PAGE).map(|start| (start, (page + 1) * PAGE)),
+            Use::Old => self
+                .start_before(page * PAGE)
+                .map(|start| (start, (page + 1) * PAGE)),
             Use::LargeHead => Some((block * BLOCK, block * BLOCK + 1)),
             Use::LargeTail => {
                 let head = (block - self.table.run[block]) * BLOCK;

@@ -42,6 +42,8 @@ operations! {
     Call: 2, "push a frame";
     Return: 2, "pop a frame";
     Become: 1, "become: of two objects";
+    BecomeScanned: 1, "become: of the object that the marker is reading";
+    Age: 1, "much is allocated, so that what is young now is old at the next scavenge";
     Instances: 1, "take an object that allInstances finds";
     Scavenge: 3, "scavenge";
     Flip: 6, "frames, scavenge, flip";
@@ -87,6 +89,8 @@ impl Machine {
             Operation::Call => self.op_call(),
             Operation::Return => self.op_return(),
             Operation::Become => self.op_become()?,
+            Operation::BecomeScanned => self.op_become_scanned()?,
+            Operation::Age => self.allocated += 60,
             Operation::Instances => {
                 if let Some(object) = self.find_instance()? {
                     *self.register() = object.word();
@@ -123,11 +127,7 @@ impl Machine {
                 }
             }
             Operation::MarkerDrain => self.drain_marker()?,
-            Operation::Finish => {
-                if self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Mark && cycle.idle && !cycle.waits) {
-                    self.finish(false)?;
-                }
-            }
+            Operation::Finish if self.asks_for_finish() => self.finish(false)?,
             Operation::FinishNow if phase == Some(Phase::Mark) => {
                 self.drain_marker()?;
                 self.finish(true)?;
@@ -135,7 +135,11 @@ impl Machine {
             Operation::SweepStep if phase == Some(Phase::Sweep) => self.sweep_step()?,
             Operation::SweepRun => {
                 for _ in 0..self.chance.below(BLOCKS) {
-                    if self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Sweep) {
+                    if self
+                        .cycle
+                        .as_ref()
+                        .is_some_and(|cycle| cycle.phase == Phase::Sweep)
+                    {
                         self.sweep_step()?;
                     }
                 }
@@ -143,6 +147,10 @@ impl Machine {
             _ => {}
         }
         Ok(())
+    }
+
+    fn asks_for_finish(&self) -> bool {
+        self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Mark && cycle.idle && !cycle.waits)
     }
 
     fn register(&mut self) -> &mut Word {
@@ -185,7 +193,14 @@ impl Machine {
 
     fn slot(&mut self, object: Object) -> (usize, usize) {
         let nth = self.chance.below(2);
-        (nth, if nth == 0 { object.at + 1 } else { object.at + self.size(object) - 1 })
+        (
+            nth,
+            if nth == 0 {
+                object.at + 1
+            } else {
+                object.at + self.size(object) - 1
+            },
+        )
     }
 
     fn set_slot(&mut self, object: Object, nth: usize, slot: usize, word: Word) -> Step {
@@ -202,7 +217,9 @@ impl Machine {
     fn op_plant(&mut self) -> Step {
         let object = self.new_small()?;
         for _ in 0..4 {
-            let Some(parent) = self.some_object() else { continue };
+            let Some(parent) = self.some_object() else {
+                continue;
+            };
             let (nth, slot) = self.slot(parent);
             if self.get(slot) == Word::Nil {
                 return self.set_slot(parent, nth, slot, object.word());
@@ -232,7 +249,9 @@ impl Machine {
     }
 
     fn op_read(&mut self) -> Step {
-        let Some(object) = self.some_object() else { return Ok(()) };
+        let Some(object) = self.some_object() else {
+            return Ok(());
+        };
         let (_, slot) = self.slot(object);
         let found = self.get(slot);
         let word = self.resolved(found).map_or(Word::Nil, Object::word);
@@ -245,8 +264,14 @@ impl Machine {
 
     fn op_write(&mut self, gives: bool) -> Step {
         let register = self.chance.below(REGISTERS);
-        let Some(object) = self.some_object() else { return Ok(()) };
-        let word = if !gives && self.chance.chance(20) { Word::Nil } else { self.top()[register] };
+        let Some(object) = self.some_object() else {
+            return Ok(());
+        };
+        let word = if !gives && self.chance.chance(20) {
+            Word::Nil
+        } else {
+            self.top()[register]
+        };
         let (nth, slot) = self.slot(object);
         if gives {
             self.top()[register] = Word::Nil;
@@ -255,7 +280,9 @@ impl Machine {
     }
 
     fn op_write_raw(&mut self) -> Step {
-        let Some(object) = self.some_object() else { return Ok(()) };
+        let Some(object) = self.some_object() else {
+            return Ok(());
+        };
         if self.size(object) >= 4 {
             let raw = self.chance.below(1_000) as u32;
             self.ghost.shadows[object.id as usize].raw = raw;
@@ -265,7 +292,9 @@ impl Machine {
     }
 
     fn op_take(&mut self) -> Step {
-        let Some(object) = self.some_object() else { return Ok(()) };
+        let Some(object) = self.some_object() else {
+            return Ok(());
+        };
         let (nth, slot) = self.slot(object);
         if let Some(taken) = self.resolved(self.get(slot)) {
             *self.register() = taken.word();
@@ -302,7 +331,32 @@ impl Machine {
     }
 
     fn op_become(&mut self) -> Step {
-        let (Some(from), Some(to)) = (self.some_object(), self.some_object()) else { return Ok(()) };
+        let (Some(from), Some(to)) = (self.some_object(), self.some_object()) else {
+            return Ok(());
+        };
+        self.become_forward(from, to)
+    }
+
+    fn op_become_scanned(&mut self) -> Step {
+        let scanned = self
+            .cycle
+            .as_ref()
+            .and_then(|cycle| cycle.scan.as_ref())
+            .map(|scan| scan.at);
+        let (Some(at), Some(to)) = (scanned, self.some_object()) else {
+            return Ok(());
+        };
+        match self.get(at) {
+            Word::Head { id, kind, .. }
+                if kind != Kind::Forwarder && self.reachable()[id as usize] =>
+            {
+                self.become_forward(Object { at, id }, to)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn become_forward(&mut self, from: Object, to: Object) -> Step {
         if from.at == to.at || from.id <= 4 || self.final_id(from.id) == self.final_id(to.id) {
             return Ok(());
         }
@@ -310,7 +364,14 @@ impl Machine {
         self.ghost.shadows[from.id as usize].alias = to.id;
         self.store(from.at + 1, to.word(), true)?;
         self.prepare(from.at, false)?;
-        self.put(from.at, Word::Head { id: from.id, kind: Kind::Forwarder, size: size as u8 });
+        self.put(
+            from.at,
+            Word::Head {
+                id: from.id,
+                kind: Kind::Forwarder,
+                size: size as u8,
+            },
+        );
         self.others()?;
         if self.has(Rule::BecomeClears) {
             for at in from.at + 2..from.at + size {

@@ -42,7 +42,11 @@ impl Machine {
     }
 
     fn choose_commit(&mut self) {
-        let written = self.writer.as_ref().filter(|writer| writer.copied).map(|writer| writer.map);
+        let written = self
+            .writer
+            .as_ref()
+            .filter(|writer| writer.copied)
+            .map(|writer| writer.map);
         if !self.doubtful.is_empty() && self.chance.chance(60) {
             self.commits.extend(self.doubtful.pop());
         } else if let (Some(map), Some(epoch)) = (written, self.frozen)
@@ -89,9 +93,14 @@ impl Machine {
         self.watermark = self.frames.len() - 1;
         let ids = |frame: &[Word; REGISTERS]| frame.map(|word| self.final_id(word.id()));
         let found: Vec<_> = self.frames.iter().map(ids).collect();
-        let wanted: Vec<_> = expected.iter().map(|frame| frame.map(|id| self.final_id(id))).collect();
+        let wanted: Vec<_> = expected
+            .iter()
+            .map(|frame| frame.map(|id| self.final_id(id)))
+            .collect();
         if found != wanted {
-            return broken(format!("frames were {wanted:?} at the flip and come back as {found:?}"));
+            return broken(format!(
+                "frames were {wanted:?} at the flip and come back as {found:?}"
+            ));
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ rules! {
     // Scavenging.
     ForwardAside: "forwarding lives in a side table",
         "Forwarding lives in a side table";
-    WeakInScavenge: "a scavenge does not keep what only weak slots hold",
+    WeakFollowsScavenge: "a scavenge moves weak slots along with what lives and clears the others",
         "Weak references, ephemerons, finalization";
     // Marking.
     OldOnly: "the marker follows only references into blocks that are old now",

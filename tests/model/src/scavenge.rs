@@ -37,7 +37,9 @@ impl Machine {
             tenured: Vec::new(),
         };
         self.move_roots(&mut scavenge)?;
-        let cards: Vec<usize> = (0..CARDS).filter(|card| self.remembered[*card] && self.old(card * CARD)).collect();
+        let cards: Vec<usize> = (0..CARDS)
+            .filter(|card| self.remembered[*card] && self.old(card * CARD))
+            .collect();
         for card in &cards {
             self.move_from_card(&mut scavenge, *card)?;
         }
@@ -56,21 +58,35 @@ impl Machine {
 
     /// Completes the sweep if there might be no room for the survivors.
     fn make_room(&mut self) -> Step {
-        let young = self.table.used.iter().filter(|used| **used == Use::Young).count();
+        let young = self
+            .table
+            .used
+            .iter()
+            .filter(|used| **used == Use::Young)
+            .count();
         let needed = self.eden_top - HEAP + young * BLOCK;
         let enough = |machine: &Self| machine.free_blocks().len() * 10 >= needed + 10;
         if !enough(self) {
-            while self.cycle.as_ref().is_some_and(|cycle| cycle.phase == Phase::Sweep) {
+            while self
+                .cycle
+                .as_ref()
+                .is_some_and(|cycle| cycle.phase == Phase::Sweep)
+            {
                 self.sweep_step()?;
             }
         }
-        if enough(self) { Ok(()) } else { Err(Stop::Full) }
+        if enough(self) {
+            Ok(())
+        } else {
+            Err(Stop::Full)
+        }
     }
 
     fn move_roots(&mut self, scavenge: &mut Scavenge) -> Step {
         for frame in 0..self.frames.len() {
             for register in 0..self.frames[frame].len() {
-                self.frames[frame][register] = self.moved(scavenge, self.frames[frame][register])?;
+                self.frames[frame][register] =
+                    self.moved(scavenge, self.frames[frame][register])?;
             }
         }
         self.handle = self.moved(scavenge, self.handle)?;
@@ -79,22 +95,36 @@ impl Machine {
 
     /// The word, moved if it refers to something that moves.
     fn moved(&mut self, scavenge: &mut Scavenge, word: Word) -> Step<Word> {
-        let Some(Object { at, id }) = word.object() else { return Ok(word) };
+        let Some(Object { at, id }) = word.object() else {
+            return Ok(word);
+        };
         if !scavenge.moves(at) {
             return Ok(word);
         }
-        let Word::Head { id: found, kind, size } = self.get(at) else {
-            return broken(format!("a scavenge follows #{id} to {at} and finds {:?}", self.get(at)));
+        let Word::Head {
+            id: found,
+            kind,
+            size,
+        } = self.get(at)
+        else {
+            return broken(format!(
+                "a scavenge follows #{id} to {at} and finds {:?}",
+                self.get(at)
+            ));
         };
         if found != id {
-            return broken(format!("a scavenge follows #{id} to {at} and finds #{found}"));
+            return broken(format!(
+                "a scavenge follows #{id} to {at} and finds #{found}"
+            ));
         }
         if let Some(to) = scavenge.forward.get(&at) {
             return Ok(Object { at: *to, id }.word());
         }
         let young = self.allocated - self.birth[id as usize] < self.tenure_age;
         let to = self.claim(size as usize, young)?;
-        let body: Vec<Word> = (at..at + size as usize).map(|word| self.get(word)).collect();
+        let body: Vec<Word> = (at..at + size as usize)
+            .map(|word| self.get(word))
+            .collect();
         self.settle(to, &body, young)?;
         if !young {
             self.counts.tenured += 1;
@@ -123,7 +153,9 @@ impl Machine {
     fn move_from_card(&mut self, scavenge: &mut Scavenge, card: usize) -> Step {
         let (low, high) = (card * CARD, (card + 1) * CARD);
         for item in self.objects_over(low, high)? {
-            let Some((_, kind)) = item.object else { continue };
+            let Some((_, kind)) = item.object else {
+                continue;
+            };
             if self.ignores(item.at) {
                 continue;
             }
@@ -131,7 +163,7 @@ impl Machine {
                 if !(low..high).contains(&slot) {
                     continue;
                 }
-                if kind == Kind::Weak && slot == item.at + 1 && self.has(Rule::WeakInScavenge) {
+                if kind == Kind::Weak && slot == item.at + 1 {
                     scavenge.weak_slots.push(slot);
                 } else {
                     self.move_slot(scavenge, slot)?;
@@ -150,9 +182,11 @@ impl Machine {
     fn move_the_rest(&mut self, scavenge: &mut Scavenge) -> Step {
         while let Some(at) = scavenge.work.pop() {
             let item = self.item(at)?;
-            let Some((_, kind)) = item.object else { continue };
+            let Some((_, kind)) = item.object else {
+                continue;
+            };
             for slot in all_slots(kind, at, item.size) {
-                if !(kind == Kind::Weak && slot == at + 1 && self.has(Rule::WeakInScavenge)) {
+                if !(kind == Kind::Weak && slot == at + 1) {
                     self.move_slot(scavenge, slot)?;
                 }
             }
@@ -161,9 +195,14 @@ impl Machine {
     }
 
     fn settle_weak_slots(&mut self, scavenge: &mut Scavenge) -> Step {
+        if !self.has(Rule::WeakFollowsScavenge) {
+            return Ok(());
+        }
         for slot in core::mem::take(&mut scavenge.weak_slots) {
             let before = self.get(slot);
-            let Some(Object { at, .. }) = before.object() else { continue };
+            let Some(Object { at, .. }) = before.object() else {
+                continue;
+            };
             let end = self.resolve_moving(scavenge, at);
             let after = match self.get(end) {
                 Word::Head { id, .. } if scavenge.moves(end) => match scavenge.forward.get(&end) {
@@ -171,7 +210,11 @@ impl Machine {
                     None => Word::Nil,
                 },
                 Word::Head { id, .. } => Object { at: end, id }.word(),
-                other => return broken(format!("a weak slot at {slot} leads to {other:?} at {end}")),
+                // The weak slot of a corpse on a card may lead to old memory that is swept already.
+                _ if !scavenge.moves(end) => continue,
+                other => {
+                    return broken(format!("a weak slot at {slot} leads to {other:?} at {end}"));
+                }
             };
             if after != before {
                 self.collector_store(slot, after)?;
@@ -188,14 +231,28 @@ impl Machine {
     fn resolve_moving(&self, scavenge: &Scavenge, start: usize) -> usize {
         let mut at = start;
         for _ in 0..64 {
-            let body = if scavenge.moves(at) { *scavenge.forward.get(&at).unwrap_or(&at) } else { at };
+            let body = if scavenge.moves(at) {
+                *scavenge.forward.get(&at).unwrap_or(&at)
+            } else {
+                at
+            };
             match (self.get(body), self.get(body + 1)) {
-                (Word::Head { kind: Kind::Forwarder, .. }, Word::Ref { at: next, .. }) => at = next as usize,
+                (
+                    Word::Head {
+                        kind: Kind::Forwarder,
+                        ..
+                    },
+                    Word::Ref { at: next, .. },
+                ) => at = next as usize,
                 _ => break,
             }
         }
         // A forwarder that moved was already updated and may lead to the new place.
-        scavenge.forward.iter().find(|(_, to)| **to == at).map_or(at, |(from, _)| *from)
+        scavenge
+            .forward
+            .iter()
+            .find(|(_, to)| **to == at)
+            .map_or(at, |(from, _)| *from)
     }
 
     fn free_young(&mut self, scavenge: &Scavenge) {
@@ -228,12 +285,17 @@ impl Machine {
     pub(crate) fn card_has_young(&self, card: usize) -> Step<bool> {
         let (low, high) = (card * CARD, (card + 1) * CARD);
         for item in self.objects_over(low, high)? {
-            let Some((_, kind)) = item.object else { continue };
+            let Some((_, kind)) = item.object else {
+                continue;
+            };
             if self.ignores(item.at) {
                 continue;
             }
             for slot in all_slots(kind, item.at, item.size) {
-                let refers = self.get(slot).object().is_some_and(|object| self.young(object.at));
+                let refers = self
+                    .get(slot)
+                    .object()
+                    .is_some_and(|object| self.young(object.at));
                 if (low..high).contains(&slot) && refers {
                     return Ok(true);
                 }

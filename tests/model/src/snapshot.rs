@@ -63,7 +63,11 @@ impl Machine {
             ghost: self.ghost.clone(),
             table: self.table.clone(),
             old_cursor: self.old_cursor,
-            frames: self.frames.iter().map(|frame| frame.map(Word::id)).collect(),
+            frames: self
+                .frames
+                .iter()
+                .map(|frame| frame.map(Word::id))
+                .collect(),
             last_mark: self.last_mark,
             last_sweep: self.last_sweep,
         }
@@ -75,7 +79,11 @@ impl Machine {
             if nth < self.watermark.min(self.frames.len()) {
                 continue;
             }
-            let frame = self.frames.get(nth).copied().unwrap_or([Word::Nil; REGISTERS]);
+            let frame = self
+                .frames
+                .get(nth)
+                .copied()
+                .unwrap_or([Word::Nil; REGISTERS]);
             for (register, word) in frame.into_iter().enumerate() {
                 let slot = image.at + 1 + register * 2;
                 self.ghost.shadows[image.id as usize].slots[register] = word.id();
@@ -121,7 +129,13 @@ impl Machine {
         self.hand_over(&list);
         self.frozen_pages = list;
         let map = self.commits[self.commits.len() - 1].map;
-        self.writer = Some(Writer { nth: 0, half: 0, buffer: [Word::Nil; PAGE], map, copied: false });
+        self.writer = Some(Writer {
+            nth: 0,
+            half: 0,
+            buffer: [Word::Nil; PAGE],
+            map,
+            copied: false,
+        });
         self.epoch += 1;
         self.newest_epoch = self.newest_epoch.max(self.epoch);
         self.counts.flips += 1;
@@ -158,7 +172,9 @@ impl Machine {
 
     /// One micro-step of the writer: half a page read, or a page taken and written.
     pub(crate) fn writer_copies(&mut self) {
-        let Some(mut writer) = self.writer.take() else { return };
+        let Some(mut writer) = self.writer.take() else {
+            return;
+        };
         match self.frozen_pages.get(writer.nth).copied() {
             _ if writer.copied => {}
             None => writer.copied = true,
@@ -190,10 +206,21 @@ impl Machine {
 
     fn free_disk_block(&mut self, writer: &Writer) -> usize {
         let mut reached = vec![false; self.disk.len()];
-        let protected = if self.has(Rule::ParentProtected) { 2 } else { 1 };
+        let protected = if self.has(Rule::ParentProtected) {
+            2
+        } else {
+            1
+        };
         let kept = self.commits.iter().rev().take(protected);
-        let doubtful = self.doubtful.iter().filter(|_| self.has(Rule::DoubtfulReserved));
-        for map in kept.chain(doubtful).map(|commit| &commit.map).chain([&writer.map]) {
+        let doubtful = self
+            .doubtful
+            .iter()
+            .filter(|_| self.has(Rule::DoubtfulReserved));
+        for map in kept
+            .chain(doubtful)
+            .map(|commit| &commit.map)
+            .chain([&writer.map])
+        {
             map.iter().for_each(|block| reached[*block] = true);
         }
         match reached.iter().position(|reached| !reached) {
@@ -211,8 +238,13 @@ impl Machine {
             self.writer_copies();
             return Ok(());
         }
-        let (Some(writer), Some(epoch)) = (self.writer.take(), self.frozen) else { return Ok(()) };
-        let commit = Commit { epoch, map: writer.map };
+        let (Some(writer), Some(epoch)) = (self.writer.take(), self.frozen) else {
+            return Ok(());
+        };
+        let commit = Commit {
+            epoch,
+            map: writer.map,
+        };
         self.check_commit(&commit)?;
         if self.chance.chance(15) {
             self.abandon();
@@ -233,7 +265,10 @@ impl Machine {
         let truth = &self.truths[&commit.epoch];
         for page in 0..PAGES {
             if self.disk[commit.map[page]][..] != truth.words[page * PAGE..(page + 1) * PAGE] {
-                return broken(format!("page {page} of epoch {} on disk is not what it was at the flip", commit.epoch));
+                return broken(format!(
+                    "page {page} of epoch {} on disk is not what it was at the flip",
+                    commit.epoch
+                ));
             }
         }
         Ok(())
@@ -295,8 +330,12 @@ impl Machine {
             }
             for (id, shadow) in shadows.iter().enumerate() {
                 if reached[id] && shadow.kind == Kind::Ephemeron && shadow.alias == 0 {
-                    let (key, value) = (self.final_id(shadow.slots[0]), self.final_id(shadow.slots[1]));
-                    if (key == 0 || reached[key as usize]) && value != 0 && !reached[value as usize] {
+                    let (key, value) = (
+                        self.final_id(shadow.slots[0]),
+                        self.final_id(shadow.slots[1]),
+                    );
+                    if (key == 0 || reached[key as usize]) && value != 0 && !reached[value as usize]
+                    {
                         work.push(value);
                     }
                 }

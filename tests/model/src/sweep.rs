@@ -9,7 +9,9 @@ use crate::word::{BLOCK, BLOCK_PAGES, BLOCKS, PAGE, Word};
 impl Machine {
     /// Sweeps one block.
     pub(crate) fn sweep_step(&mut self) -> Step {
-        let Some(mut cycle) = self.cycle.take() else { return Ok(()) };
+        let Some(mut cycle) = self.cycle.take() else {
+            return Ok(());
+        };
         let block = cycle.next_block;
         cycle.next_block += 1;
         match self.table.used[block] {
@@ -28,7 +30,9 @@ impl Machine {
 
     fn sweep_block(&mut self, cycle: &Cycle, block: usize) -> Step {
         let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
-        if self.has(Rule::SweepClosesCursor) && self.old_cursor.is_some_and(|(at, _)| at / BLOCK == block) {
+        if self.has(Rule::SweepClosesCursor)
+            && self.old_cursor.is_some_and(|(at, _)| at / BLOCK == block)
+        {
             self.old_cursor = None;
         }
         let mut gap: Option<usize> = None;
@@ -63,7 +67,11 @@ impl Machine {
 
     fn fill(&mut self, from: usize, end: usize) -> Step {
         let gap = Word::Gap((end - from) as u8);
-        if self.get(from) == gap { Ok(()) } else { self.collector_store(from, gap) }
+        if self.get(from) == gap {
+            Ok(())
+        } else {
+            self.collector_store(from, gap)
+        }
     }
 
     fn sweep_large(&mut self, cycle: &Cycle, block: usize) {

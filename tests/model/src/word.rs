@@ -78,7 +78,10 @@ pub struct Object {
 impl Object {
     /// The word that refers to it.
     pub fn word(self) -> Word {
-        Word::Ref { at: self.at as u16, id: self.id }
+        Word::Ref {
+            at: self.at as u16,
+            id: self.id,
+        }
     }
 }
 
@@ -86,7 +89,10 @@ impl Word {
     /// The object that the word refers to.
     pub fn object(self) -> Option<Object> {
         match self {
-            Word::Ref { at, id } => Some(Object { at: at as usize, id }),
+            Word::Ref { at, id } => Some(Object {
+                at: at as usize,
+                id,
+            }),
             _ => None,
         }
     }

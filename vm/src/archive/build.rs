@@ -1,6 +1,5 @@
 //! The building of a world, from an admitted archive to the heap that is kept.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::canonical::{CopyError, Hashes, copy_world};
@@ -12,15 +11,15 @@ use crate::layout::Word;
 /// What runs the world's own code while it is built: an interpreter without grants and with a
 /// clock that stands still, so that every building does the same.
 pub trait Machine {
-    /// Sends the selectors to the receivers, in order; afterwards no process is left and eden is
-    /// empty. One line says what went wrong.
-    fn send_all(&mut self, heap: &mut Heap, sends: &[(Word, Word)]) -> Result<(), String>;
+    /// Sends the selectors to the receivers, in order, and gives the heap back; no process is left
+    /// then and eden is empty. One line says what went wrong.
+    fn send_all(&mut self, heap: Heap, sends: &[(Word, Word)]) -> Result<Heap, String>;
 }
 
 /// No machine: for archives without initialisers.
 impl Machine for () {
-    fn send_all(&mut self, _: &mut Heap, sends: &[(Word, Word)]) -> Result<(), String> {
-        if sends.is_empty() { Ok(()) } else { Err("nothing can run the initialisers".into()) }
+    fn send_all(&mut self, heap: Heap, sends: &[(Word, Word)]) -> Result<Heap, String> {
+        if sends.is_empty() { Ok(heap) } else { Err("nothing can run the initialisers".into()) }
     }
 }
 
@@ -58,14 +57,14 @@ pub fn build_world(
     machine: &mut dyn Machine,
     rehash: Option<&dyn Fn(&Heap) -> Option<(Word, Word)>>,
 ) -> Result<(), BuildError> {
-    let mut first = Box::new(scratch().map_err(BuildError::Heap)?);
+    let mut first = scratch().map_err(BuildError::Heap)?;
     let loaded = load(archive, &mut first).map_err(BuildError::Load)?;
-    machine.send_all(&mut first, &loaded.initializers).map_err(BuildError::Initializer)?;
-    let mut second = Box::new(scratch().map_err(BuildError::Heap)?);
+    let first = machine.send_all(first, &loaded.initializers).map_err(BuildError::Initializer)?;
+    let mut second = scratch().map_err(BuildError::Heap)?;
     copy_world(&first, &mut second, Hashes::Renumber).map_err(BuildError::Copy)?;
     drop(first);
     if let Some(send) = rehash.and_then(|find| find(&second)) {
-        machine.send_all(&mut second, &[send]).map_err(BuildError::Initializer)?;
+        second = machine.send_all(second, &[send]).map_err(BuildError::Initializer)?;
     }
     copy_world(&second, target, Hashes::Keep).map_err(BuildError::Copy)
 }

@@ -143,6 +143,7 @@ impl Copy<'_> {
                 order_method_dictionary(self.to, *new);
             }
         }
+        self.to.sync();
         Ok(())
     }
 

@@ -14,6 +14,7 @@ pub mod code;
 mod codes;
 mod contexts;
 mod images;
+mod initialize;
 mod objects;
 mod outside;
 mod process;
@@ -26,6 +27,7 @@ mod symbols;
 mod trace;
 mod vm;
 
+pub use initialize::{Initializers, StillClock};
 pub use vm::{
     Counters, Doorbell, Ended, Handle, HostValue, Next, NoStore, QUANTUM, RunEnd, STACK_WORDS,
     StoreHost, Vm, VmConfig, VmStress,

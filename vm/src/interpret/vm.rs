@@ -140,6 +140,8 @@ pub struct VmConfig {
     pub services: Vec<Box<dyn Service>>,
     /// The store.
     pub store: Box<dyn StoreHost>,
+    /// What other threads ring; services are made with it before the machine is.
+    pub doorbell: Arc<Doorbell>,
     /// Words that a stack may hold before the world is asked.
     pub stack_words: usize,
 }
@@ -152,6 +154,7 @@ impl VmConfig {
             entropy: None,
             services: Vec::new(),
             store: Box::new(NoStore),
+            doorbell: Arc::new(Doorbell::default()),
             stack_words: STACK_WORDS,
         }
     }
@@ -326,7 +329,7 @@ impl Vm {
             entropy: config.entropy,
             services: config.services,
             store: config.store,
-            doorbell: Arc::new(Doorbell::default()),
+            doorbell: config.doorbell,
             stack_words: config.stack_words,
             stress: VmStress::default(),
             stress_count: 0,
@@ -430,6 +433,41 @@ impl Vm {
         if let Some(place) = self.handles.get_mut(handle.0) {
             *place = Word::small(0);
             self.free_handles.push(handle.0);
+        }
+    }
+
+    /// The value of a global variable, held: by the layout of `BindingDictionary` (tally, keys,
+    /// bindings; open addressing by string hash).
+    pub fn global(&mut self, name: &str) -> Option<Handle> {
+        let dictionary = self.known(KnownObject::Smalltalk);
+        let (keys, bindings) = (self.slot_of(dictionary, 1)?, self.slot_of(dictionary, 2)?);
+        let points: Vec<u32> = name.chars().map(|c| c as u32).collect();
+        let symbol = self.find_symbol(&points)?;
+        let capacity = if self.has_named(keys, 1) { self.slot_count(keys) } else { return None };
+        let start = crate::layout::string_hash(points) as usize % capacity;
+        let place = (0..capacity).map(|n| (start + n) % capacity).find(|&at| {
+            let key = self.slot(keys, at);
+            key == symbol || key == self.nil
+        })?;
+        let binding = self.slot_of(bindings, place)?;
+        let value = self.slot_of(binding, 1)?;
+        (self.slot(keys, place) == symbol).then(|| self.hold(value))
+    }
+
+    /// The text of a string or symbol that is held.
+    pub fn text_of(&self, handle: Handle) -> Option<String> {
+        self.text(self.held(handle))
+    }
+
+    /// A new string, held.
+    pub fn string(&mut self, text: &str) -> Option<Handle> {
+        loop {
+            if let Some(word) = self.new_string(text) {
+                return Some(self.hold(word));
+            }
+            if !self.make_room(text.len() * 4 + 64) {
+                return None;
+            }
         }
     }
 
