@@ -30,7 +30,7 @@ pub fn heap_words(heap: &Heap) -> HeapWords {
 /// The frozen epoch as a snapshot to be written and kept.
 pub fn snapshot_of(heap: &Heap, frozen: Arc<Frozen>, clock: &dyn Clock, keep: Keep) -> Snapshot {
     Snapshot {
-        epoch: Epoch(frozen.epoch()),
+        epoch: Epoch(frozen.epoch().into()),
         frozen: frozen as Arc<dyn FrozenPages>,
         heap: heap_words(heap),
         wall_ns: clock.wall_ns(),
@@ -155,7 +155,7 @@ impl StoreHost for Host {
             }
             "statistics" => {
                 let (used, free) = world.block_counts();
-                let commit = world.head().number.0;
+                let commit = u64::from(world.head().number.0);
                 let numbers = [commit, used, free].map(|n| HostValue::Integer(n as i64));
                 Ok(HostValue::List(numbers.to_vec()))
             }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use vm::archive::{Claimed, build_world};
 use vm::heap::{Heap, HeapConfig, HeapError};
-use vm::interpret::Builder;
+use vm::interpret::Initializers;
 
 fn config(base: usize) -> HeapConfig {
     HeapConfig { base, limit_bytes: memory_cap(), ..HeapConfig::default() }
@@ -29,8 +29,7 @@ pub fn scratch() -> Result<Heap, Failure> {
     let mut target = Heap::create(&memory, config(HeapConfig::default().base))
         .map_err(|error| heap_failure(nowhere, error))?;
     let mut elsewhere = || -> Result<Heap, HeapError> { Heap::create(&memory, config(0)) };
-    let mut builder = Builder::default();
-    build_world(&archive, &mut target, &mut elsewhere, &mut builder, None)
+    build_world(&archive, &mut target, &mut elsewhere, &mut Initializers, None)
         .map_err(|error| broken(error.to_string()))?;
     Ok(target)
 }

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Blocks written between two looks at who waits for the desk.
-const STEP_BLOCKS: u64 = 64;
+const STEP_BLOCKS: u32 = 64;
 
 /// What became of a snapshot.
 pub type Outcome = Result<(), ImageError>;
