@@ -1,17 +1,13 @@
-//! What a port needs of a machine: values in and out, the known starting point, collection in slices,
-//! and what happens to processes when a world is opened again.
+//! What a port needs of a machine: values in and out, the known starting point, collection in slices.
 //!
-//! Invariants
-//! - U1 After an opening, processes of the world go on; a process of a session stays suspended until
-//!   somebody resumes it by hand: whoever it worked for is gone.
-//! - U2 `tend` keeps within its budget but for a finish that was put off twice.
+//! Invariant
+//! - U1 `tend` keeps within its budget but for a finish that was put off twice.
 //!
-//! Knows: the heap's cycle, ready lists. Must not know: files, what a session does.
+//! Knows: the heap's cycle. Must not know: files, what a session does.
 
-use super::process::{PRIORITIES, state};
 use super::vm::{Handle, HostValue, Vm};
 use crate::heap::{MarkStep, Wants};
-use crate::layout::{KnownObject, Word, process};
+use crate::layout::KnownObject;
 use alloc::vec::Vec;
 
 /// Words that one slice of marking follows.
@@ -75,44 +71,5 @@ impl Vm {
             self.heap.sweep_step(SWEEP_BLOCKS);
         }
         self.heap.wants()
-    }
-
-    /// After an opening, before anything runs (U1).
-    pub fn reopen(&mut self) {
-        self.earlier_serials = self.next_process_serial;
-        for priority in 1..=PRIORITIES {
-            for item in self.ready_at(priority) {
-                if self.is_of_earlier_session(item) {
-                    self.unlink(item);
-                    self.set_state(item, state::SUSPENDED);
-                }
-            }
-        }
-        let scheduler = self.known(KnownObject::Processor);
-        let Some(active) = self.slot_of(scheduler, 1).filter(|word| self.is_process(*word)) else {
-            return;
-        };
-        if self.state_of(active) == state::RUNNING {
-            if self.is_of_earlier_session(active) {
-                self.set_state(active, state::SUSPENDED);
-            } else {
-                self.make_ready(active, true);
-            }
-        }
-    }
-
-    /// Whether a process worked for a session of an earlier opening and was not resumed since.
-    pub(crate) fn is_of_earlier_session(&self, item: Word) -> bool {
-        let serial = self.integer_of(item, process::SERIAL).unwrap_or(0);
-        let session = self.slot_of(item, process::SESSION).unwrap_or(self.nil);
-        serial < self.earlier_serials && !self.is_nil(session) && !self.revived.contains(&serial)
-    }
-
-    /// Somebody resumed a process by hand: it is of this opening from now on.
-    pub(crate) fn revive(&mut self, item: Word) {
-        if self.is_of_earlier_session(item) {
-            let serial = self.integer_of(item, process::SERIAL).unwrap_or(0);
-            self.revived.insert(serial);
-        }
     }
 }

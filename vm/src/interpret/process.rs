@@ -250,18 +250,6 @@ impl Vm {
         }
     }
 
-    /// The processes in the ready list of a priority, in order.
-    pub(super) fn ready_at(&self, priority: i64) -> alloc::vec::Vec<Word> {
-        let mut items = alloc::vec::Vec::new();
-        let Some(list) = self.ready_list(priority) else { return items };
-        let mut at = self.heap.resolve(self.slot(list, list::FIRST));
-        while self.is_process(at) && !items.contains(&at) {
-            items.push(at);
-            at = self.heap.resolve(self.slot(at, process::NEXT_LINK));
-        }
-        items
-    }
-
     /// Whether a word has the slots of a Process.
     pub(crate) fn is_process(&self, word: Word) -> bool {
         self.has_named(word, process::SERIAL + 1)
@@ -288,9 +276,6 @@ impl Vm {
             return;
         }
         match self.take_first(semaphore) {
-            Some(waiting) if self.is_of_earlier_session(waiting) => {
-                self.set_state(waiting, state::SUSPENDED);
-            }
             Some(waiting) => self.make_ready(waiting, false),
             None => {
                 let excess = self.integer_of(semaphore, list::EXCESS).unwrap_or(0);
@@ -318,11 +303,49 @@ impl Vm {
         if self.state_of(item) == state::TERMINATED {
             return;
         }
+        if self.is_of_earlier_session(item) {
+            self.set_state(item, state::SUSPENDED);
+            return;
+        }
         let priority = self.priority_of(item);
         self.set_state(item, state::READY);
         if let Some(list) = self.ready_list(priority) {
             self.append(list, item, first);
         }
+    }
+
+    // ---- after an opening
+
+    /// Whether a process works for a session that ended with the program.
+    fn is_of_earlier_session(&self, item: Word) -> bool {
+        self.integer_of(item, process::SERIAL).unwrap_or(0) < self.opening_serial
+            && self.slot_of(item, process::SESSION).is_some_and(|session| session != self.nil)
+    }
+
+    /// A world was opened: its own processes go on, those of earlier sessions stay suspended until
+    /// somebody resumes them. Answers how many of those were ready or running.
+    pub fn reopen(&mut self) -> usize {
+        self.opening_serial = self.next_process_serial;
+        let mut stale = 0;
+        for priority in 1..=PRIORITIES {
+            let Some(list) = self.ready_list(priority) else { continue };
+            let mut kept = alloc::vec::Vec::new();
+            while let Some(item) = self.take_first(list) {
+                if self.is_of_earlier_session(item) {
+                    self.set_state(item, state::SUSPENDED);
+                    stale += 1;
+                } else {
+                    kept.push(item);
+                }
+            }
+            kept.into_iter().for_each(|item| self.append(list, item, false));
+        }
+        let active = self.slot_of(self.known(KnownObject::Processor), 1).unwrap_or(self.nil);
+        if self.is_process(active) && self.state_of(active) == state::RUNNING {
+            stale += usize::from(self.is_of_earlier_session(active));
+            self.make_ready(active, true);
+        }
+        stale
     }
 
     // ---- switching
