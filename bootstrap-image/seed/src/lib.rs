@@ -26,6 +26,7 @@ pub mod ast;
 pub mod check;
 pub mod classes;
 pub mod code;
+pub mod fuzz;
 pub mod generator;
 pub mod inline;
 pub mod listing;

@@ -59,6 +59,7 @@ fn flags(flags: u64) -> String {
         (frame_flags::HAS_NON_LOCAL_RETURN, " returns"),
         (frame_flags::UNWIND, " unwind"),
         (frame_flags::HANDLER, " handler"),
+        (frame_flags::PRIMITIVE_ERROR, " reason"),
     ];
     names.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect()
 }

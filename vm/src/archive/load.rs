@@ -64,6 +64,7 @@ pub fn load(verified: &Verified, heap: &mut Heap) -> Result<Loaded, LoadError> {
             order_method_dictionary(heap, *object);
         }
     }
+    heap.sync();
     let sends = archive.initializers.iter();
     let sends = sends.map(|send| (objects[send.receiver as usize], objects[send.selector as usize]));
     Ok(Loaded { initializers: sends.collect(), objects: objects.len() })

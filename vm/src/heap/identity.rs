@@ -74,7 +74,9 @@ impl Heap {
     }
 
     /// The two of each pair exchange their identities: references to the one become references to
-    /// the other, both ways. `None`, with nothing done, if there is no room for what must be copied.
+    /// the other, both ways. `None` if there is no room for what must be copied: the pairs before are
+    /// exchanged then, this one and those behind are not ([`Heap::why_declined`]); with room for
+    /// eden's share and no large object, all are.
     pub fn become_each_other(&mut self, pairs: &[(Word, Word)]) -> Option<()> {
         let bytes = pairs.iter().map(|&(a, b)| self.exchange_bytes(a, b)).sum();
         if bytes > 0 && !self.room_for(bytes) {
@@ -89,7 +91,12 @@ impl Heap {
             if self.exchange_bytes(a, b) == 0 {
                 self.exchange_contents(a, b);
             } else {
-                let (new_a, new_b) = (self.copy_of(a)?, self.copy_of(b)?);
+                let new_a = self.copy_of(a)?;
+                let Some(new_b) = self.copy_of(b) else {
+                    // Nobody is to find the copy.
+                    self.forward(new_a, a);
+                    return None;
+                };
                 self.forward(a, new_b);
                 self.forward(b, new_a);
             }
@@ -231,11 +238,11 @@ impl Heap {
 
     /// From a page's end to the next start in its block there is nothing any more.
     fn fill_tail(&mut self, end: usize) {
-        if end.is_multiple_of(BLOCK_BYTES) {
+        if self.shared.offset_in_block(end) == 0 {
             return;
         }
         let block = self.shared.block_of(end);
-        let first = end % BLOCK_BYTES / PAGE_BYTES;
+        let first = self.shared.offset_in_block(end) / PAGE_BYTES;
         let next = (first..PAGES_PER_BLOCK)
             .find_map(|page| self.shared.start_on(block, page))
             .unwrap_or(self.shared.block_address(block) + BLOCK_BYTES);

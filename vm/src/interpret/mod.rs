@@ -14,7 +14,9 @@ pub mod code;
 mod codes;
 mod contexts;
 mod images;
+mod initialize;
 mod objects;
+mod outside;
 mod process;
 mod quota;
 mod returns;
@@ -25,6 +27,7 @@ mod symbols;
 mod trace;
 mod vm;
 
+pub use initialize::{Initializers, StillClock};
 pub use vm::{
     Counters, Doorbell, Ended, Handle, HostValue, Next, NoStore, QUANTUM, RunEnd, STACK_WORDS,
     StoreHost, Vm, VmConfig, VmStress,

@@ -153,7 +153,7 @@ impl Vm {
     // ---- lists
 
     /// The ready list of a priority; the scheduler's queues are made if the world has none.
-    fn ready_list(&mut self, priority: i64) -> Option<Word> {
+    fn ready_list(&self, priority: i64) -> Option<Word> {
         let scheduler = self.known(KnownObject::Processor);
         let lists = self.slot_of(scheduler, 0)?;
         self.slot_of(lists, (priority.clamp(1, PRIORITIES) - 1) as usize)
@@ -189,7 +189,7 @@ impl Vm {
         let nil = self.nil;
         let (head, tail) = (self.slot(list, list::FIRST), self.slot(list, list::LAST));
         self.put(item, process::MY_LIST, list);
-        if self.is_nil(head) || self.is_nil(tail) {
+        if !self.is_process(head) || !self.is_process(tail) {
             self.put(item, process::NEXT_LINK, nil);
             self.put(list, list::FIRST, item);
             self.put(list, list::LAST, item);
@@ -211,7 +211,7 @@ impl Vm {
         }
         let next = self.slot(first, process::NEXT_LINK);
         self.put(list, list::FIRST, next);
-        if self.is_nil(next) {
+        if !self.is_process(next) {
             self.put(list, list::LAST, nil);
         }
         self.put(first, process::NEXT_LINK, nil);
@@ -303,11 +303,49 @@ impl Vm {
         if self.state_of(item) == state::TERMINATED {
             return;
         }
+        if self.is_of_earlier_session(item) {
+            self.set_state(item, state::SUSPENDED);
+            return;
+        }
         let priority = self.priority_of(item);
         self.set_state(item, state::READY);
         if let Some(list) = self.ready_list(priority) {
             self.append(list, item, first);
         }
+    }
+
+    // ---- after an opening
+
+    /// Whether a process works for a session that ended with the program.
+    fn is_of_earlier_session(&self, item: Word) -> bool {
+        self.integer_of(item, process::SERIAL).unwrap_or(0) < self.opening_serial
+            && self.slot_of(item, process::SESSION).is_some_and(|session| session != self.nil)
+    }
+
+    /// A world was opened: its own processes go on, those of earlier sessions stay suspended until
+    /// somebody resumes them. Answers how many of those were ready or running.
+    pub fn reopen(&mut self) -> usize {
+        self.opening_serial = self.next_process_serial;
+        let mut stale = 0;
+        for priority in 1..=PRIORITIES {
+            let Some(list) = self.ready_list(priority) else { continue };
+            let mut kept = alloc::vec::Vec::new();
+            while let Some(item) = self.take_first(list) {
+                if self.is_of_earlier_session(item) {
+                    self.set_state(item, state::SUSPENDED);
+                    stale += 1;
+                } else {
+                    kept.push(item);
+                }
+            }
+            kept.into_iter().for_each(|item| self.append(list, item, false));
+        }
+        let active = self.slot_of(self.known(KnownObject::Processor), 1).unwrap_or(self.nil);
+        if self.is_process(active) && self.state_of(active) == state::RUNNING {
+            stale += usize::from(self.is_of_earlier_session(active));
+            self.make_ready(active, true);
+        }
+        stale
     }
 
     // ---- switching
@@ -501,6 +539,24 @@ impl Vm {
         arguments: &[Handle],
         session: Option<Handle>,
     ) -> Result<i64, String> {
+        let selector = self.symbol(selector);
+        if selector == self.nil {
+            return Err("no memory for a selector".to_string());
+        }
+        let selector = self.hold(selector);
+        let result = self.spawn_selector(receiver, selector, arguments, session);
+        self.release(selector);
+        result
+    }
+
+    /// As [`Vm::spawn`], with a Symbol.
+    pub fn spawn_selector(
+        &mut self,
+        receiver: Handle,
+        selector: Handle,
+        arguments: &[Handle],
+        session: Option<Handle>,
+    ) -> Result<i64, String> {
         let slots = self.heap.fixed_slots_of_class(KnownClass::Process.index()).max(process::SERIAL + 1);
         let bytes = (slots + arguments.len()) * 8 + 256;
         while !self.heap.room_for(bytes) || !self.make_ready_lists() {
@@ -523,11 +579,7 @@ impl Vm {
             let word = self.held(session);
             self.put(process, process::SESSION, word);
         }
-        let selector = self.symbol(selector);
-        if selector == self.nil {
-            return Err("no memory for a selector".to_string());
-        }
-        let receiver = self.held(receiver);
+        let (receiver, selector) = (self.held(receiver), self.held(selector));
         let stack = self.own_stack(process, receiver, selector, array)?;
         self.stacks.insert(serial, Box::new(stack));
         self.make_ready(process, false);
@@ -583,6 +635,32 @@ impl Vm {
             self.execute::<false>();
         }
         self.end.take().unwrap_or(RunEnd::Idle(self.timer))
+    }
+
+    /// Sends `wake` to what stands in the world's list, in order: after each opening, before
+    /// anything else runs. What fails is told in the log and does not stop the others.
+    pub fn wake(&mut self) {
+        let list = self.known(KnownObject::WakeList);
+        let count = if self.is_a(list, KnownClass::Array) { self.slot_count(list) } else { 0 };
+        for n in 0..count {
+            let list = self.known(KnownObject::WakeList);
+            let Some(owner) = self.slot_of(list, n) else { continue };
+            let owner = self.hold(owner);
+            match self.call(owner, "wake", &[]) {
+                Ok(Ended::Value(value)) => self.release(value),
+                Ok(_) => {}
+                Err(reason) => self.log(&format!("wake: {reason}")),
+            }
+            self.release(owner);
+        }
+    }
+
+    /// The frames of a process by its serial, a line each.
+    pub fn trace_of(&self, serial: i64) -> String {
+        if serial == self.current_serial {
+            return self.trace(&self.current);
+        }
+        self.stacks.get(&serial).map_or_else(String::new, |stack| self.trace(stack))
     }
 
     // ---- ends

@@ -140,6 +140,8 @@ pub struct VmConfig {
     pub services: Vec<Box<dyn Service>>,
     /// The store.
     pub store: Box<dyn StoreHost>,
+    /// What other threads ring; services are made with it before the machine is.
+    pub doorbell: Arc<Doorbell>,
     /// Words that a stack may hold before the world is asked.
     pub stack_words: usize,
 }
@@ -152,6 +154,7 @@ impl VmConfig {
             entropy: None,
             services: Vec::new(),
             store: Box::new(NoStore),
+            doorbell: Arc::new(Doorbell::default()),
             stack_words: STACK_WORDS,
         }
     }
@@ -237,6 +240,8 @@ pub struct Vm {
     free_handles: Vec<usize>,
     pub(crate) next_frame_serial: i64,
     pub(crate) next_process_serial: i64,
+    /// Processes with lower serials are from before this opening.
+    pub(crate) opening_serial: i64,
     pub(crate) ended: BTreeMap<i64, Ended>,
     pub(crate) awaited: i64,
     pub(crate) end: Option<RunEnd>,
@@ -310,6 +315,7 @@ impl Vm {
             free_handles: Vec::new(),
             next_frame_serial: 1,
             next_process_serial: 1,
+            opening_serial: 0,
             ended: BTreeMap::new(),
             awaited: 0,
             end: None,
@@ -320,7 +326,7 @@ impl Vm {
             entropy: config.entropy,
             services: config.services,
             store: config.store,
-            doorbell: Arc::new(Doorbell::default()),
+            doorbell: config.doorbell,
             stack_words: config.stack_words,
             stress: VmStress::default(),
             stress_count: 0,
@@ -358,6 +364,11 @@ impl Vm {
     /// What is rung from other threads.
     pub fn doorbell(&self) -> Arc<Doorbell> {
         self.doorbell.clone()
+    }
+
+    /// Gives the machine another store.
+    pub fn set_store(&mut self, store: Box<dyn StoreHost>) {
+        self.store = store;
     }
 
     /// Switches stress on or off.
@@ -424,6 +435,41 @@ impl Vm {
         if let Some(place) = self.handles.get_mut(handle.0) {
             *place = Word::small(0);
             self.free_handles.push(handle.0);
+        }
+    }
+
+    /// The value of a global variable, held: by the layout of `BindingDictionary` (tally, keys,
+    /// bindings; open addressing by string hash).
+    pub fn global(&mut self, name: &str) -> Option<Handle> {
+        let dictionary = self.known(KnownObject::Smalltalk);
+        let (keys, bindings) = (self.slot_of(dictionary, 1)?, self.slot_of(dictionary, 2)?);
+        let points: Vec<u32> = name.chars().map(|c| c as u32).collect();
+        let symbol = self.find_symbol(&points)?;
+        let capacity = if self.has_named(keys, 1) { self.slot_count(keys) } else { return None };
+        let start = crate::layout::string_hash(points) as usize % capacity;
+        let place = (0..capacity).map(|n| (start + n) % capacity).find(|&at| {
+            let key = self.slot(keys, at);
+            key == symbol || key == self.nil
+        })?;
+        let binding = self.slot_of(bindings, place)?;
+        let value = self.slot_of(binding, 1)?;
+        (self.slot(keys, place) == symbol).then(|| self.hold(value))
+    }
+
+    /// The text of a string or symbol that is held.
+    pub fn text_of(&self, handle: Handle) -> Option<String> {
+        self.text(self.held(handle))
+    }
+
+    /// A new string, held.
+    pub fn string(&mut self, text: &str) -> Option<Handle> {
+        loop {
+            if let Some(word) = self.new_string(text) {
+                return Some(self.hold(word));
+            }
+            if !self.make_room(text.len() * 4 + 64) {
+                return None;
+            }
         }
     }
 
