@@ -7,8 +7,8 @@
 //!   span of an expression does not include its own.
 
 use crate::ast::{
-    Block, Body, Declaration, Expression, Literal, MAX_DEPTH, Message, Method, Pragma, Pseudo, Statement,
-    Variable,
+    Block, Body, Declaration, Expression, Literal, MAX_DEPTH, Message, Method, Pragma, Pseudo,
+    Statement, Variable,
 };
 use crate::number::Integer;
 use crate::problem::{Problem, Span};
@@ -87,7 +87,10 @@ impl Parser {
     }
 
     fn expected<T>(&self, what: &str) -> Result<T, Problem> {
-        Err(Problem::error(self.span().start, format!("expected {what}, found {}", self.token().describe())))
+        Err(Problem::error(
+            self.span().start,
+            format!("expected {what}, found {}", self.token().describe()),
+        ))
     }
 
     /// The mark, its span answered.
@@ -96,10 +99,16 @@ impl Parser {
         if self.skip_mark(mark) { Ok(span) } else { self.expected(&format!("`{mark}`")) }
     }
 
-    fn nest<T>(&mut self, inner: impl FnOnce(&mut Parser) -> Result<T, Problem>) -> Result<T, Problem> {
+    fn nest<T>(
+        &mut self,
+        inner: impl FnOnce(&mut Parser) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         self.nesting += 1;
         if self.nesting > MAX_DEPTH / 4 {
-            return Err(Problem::error(self.span().start, format!("nested deeper than {}", MAX_DEPTH / 4)));
+            return Err(Problem::error(
+                self.span().start,
+                format!("nested deeper than {}", MAX_DEPTH / 4),
+            ));
         }
         let result = inner(self);
         self.nesting -= 1;
@@ -113,12 +122,12 @@ impl Parser {
 
     fn skip_bar(&mut self) {
         let (token, span) = &mut self.tokens[self.at];
-        if let Token::Binary(text) = token {
-            if text.len() > 1 {
-                text.remove(0);
-                span.start += 1;
-                return;
-            }
+        if let Token::Binary(text) = token
+            && text.len() > 1
+        {
+            text.remove(0);
+            span.start += 1;
+            return;
         }
         self.advance();
     }
@@ -219,7 +228,10 @@ impl Parser {
                     return Err(Problem::error(start, "a second primitive"));
                 }
                 let Some(Literal::Symbol(name)) = pragma.arguments.into_iter().next() else {
-                    return Err(Problem::error(start, "expected a symbol, the name of a primitive"));
+                    return Err(Problem::error(
+                        start,
+                        "expected a symbol, the name of a primitive",
+                    ));
                 };
                 method.primitive = Some(name);
                 method.reason = reason;
@@ -273,8 +285,8 @@ impl Parser {
     }
 
     fn assignment(&mut self) -> Result<Operand, Problem> {
-        let assigns =
-            matches!(self.token(), Token::Identifier(_)) && self.tokens[self.at + 1].0 == Token::Assign;
+        let assigns = matches!(self.token(), Token::Identifier(_))
+            && self.tokens[self.at + 1].0 == Token::Assign;
         if !assigns {
             return self.cascade();
         }
@@ -283,7 +295,11 @@ impl Parser {
         self.advance();
         let value = self.expression()?;
         let outer = span.to(value.outer);
-        self.operand(Expression::Assignment(variable, Box::new(value.expression), outer), outer, value.depth)
+        self.operand(
+            Expression::Assignment(variable, Box::new(value.expression), outer),
+            outer,
+            value.depth,
+        )
     }
 
     fn variable(&mut self) -> Result<Variable, Problem> {
@@ -299,9 +315,17 @@ impl Parser {
     }
 
     /// One level above operands of the given depth.
-    fn operand(&self, expression: Expression, outer: Span, below: usize) -> Result<Operand, Problem> {
+    fn operand(
+        &self,
+        expression: Expression,
+        outer: Span,
+        below: usize,
+    ) -> Result<Operand, Problem> {
         if below >= MAX_DEPTH {
-            return Err(Problem::error(outer.start, format!("an expression deeper than {MAX_DEPTH}")));
+            return Err(Problem::error(
+                outer.start,
+                format!("an expression deeper than {MAX_DEPTH}"),
+            ));
         }
         Ok(Operand { expression, outer, depth: below + 1 })
     }
@@ -381,12 +405,17 @@ impl Parser {
 
     fn binary_part(&mut self) -> Result<(Message, usize), Problem> {
         let span = self.span();
-        let Token::Binary(selector) = self.token().clone() else { return self.expected("an operator") };
+        let Token::Binary(selector) = self.token().clone() else {
+            return self.expected("an operator");
+        };
         self.advance();
         let primary = self.primary()?;
         let argument = self.unary_messages(primary)?.0;
-        let message =
-            Message { selector, arguments: vec![argument.expression], span: span.to(argument.outer) };
+        let message = Message {
+            selector,
+            arguments: vec![argument.expression],
+            span: span.to(argument.outer),
+        };
         Ok((message, argument.depth))
     }
 
@@ -583,7 +612,10 @@ impl Parser {
             match self.token() {
                 Token::Keyword(name) if touches => symbol.push_str(name),
                 Token::Identifier(_) if touches => {
-                    return Err(Problem::error(span.start, "a symbol of keywords ends with a colon"));
+                    return Err(Problem::error(
+                        span.start,
+                        "a symbol of keywords ends with a colon",
+                    ));
                 }
                 _ => return Ok(Literal::Symbol(symbol)),
             }

@@ -11,9 +11,11 @@
 
 use std::collections::HashMap;
 
-use crate::ast::{Block, Body, Declaration, Expression, Message, Method, Pseudo, Statement, Variable};
-use crate::inline::{Inlined, inlined};
+use crate::ast::{
+    Block, Body, Declaration, Expression, Message, Method, Pseudo, Statement, Variable,
+};
 use crate::code::MAX_ARGUMENTS;
+use crate::inline::{Inlined, inlined};
 use crate::problem::Problem;
 
 /// A binding of a global, class or pool variable; equal ones are the same object in the world.
@@ -31,7 +33,9 @@ impl Binding {
     /// The name of the variable.
     pub fn name(&self) -> &str {
         match self {
-            Binding::Global(name) | Binding::ClassVariable(_, name) | Binding::Undeclared(name) => name,
+            Binding::Global(name) | Binding::ClassVariable(_, name) | Binding::Undeclared(name) => {
+                name
+            }
         }
     }
 }
@@ -102,8 +106,10 @@ impl Local {
         let same_loop = |write: &[usize], capture: &[usize]| {
             write.get(depth).is_some_and(|inner| capture.get(depth) == Some(inner))
         };
-        let looped =
-            self.writes.iter().any(|(_, write)| self.captures.iter().any(|(_, c)| same_loop(write, c)));
+        let looped = self
+            .writes
+            .iter()
+            .any(|(_, write)| self.captures.iter().any(|(_, c)| same_loop(write, c)));
         self.written_inside || late || looped
     }
 }
@@ -186,7 +192,14 @@ pub fn analyse(method: &Method, environment: &dyn Environment) -> Result<Analysi
     let mut analysis = Analysis::default();
     analysis.meanings.resize(method.occurrences, None);
     analysis.in_loop.resize(method.blocks, false);
-    let mut walk = Walk { analysis, environment, visible: Vec::new(), scope: 0, loops: vec![Vec::new()], block_starts: Vec::new() };
+    let mut walk = Walk {
+        analysis,
+        environment,
+        visible: Vec::new(),
+        scope: 0,
+        loops: vec![Vec::new()],
+        block_starts: Vec::new(),
+    };
     walk.analysis.scopes.push(Scope { arguments: method.arguments.len(), ..Scope::default() });
     walk.method(method)?;
     let mut analysis = walk.analysis;
@@ -208,7 +221,8 @@ impl Analysis {
             if !local.is_shared() {
                 continue;
             }
-            let body = if local.loops.is_empty() { self.scopes[local.scope].block } else { local.block };
+            let body =
+                if local.loops.is_empty() { self.scopes[local.scope].block } else { local.block };
             let vectors = &mut self.vectors;
             let vector = *self.vector_of_body.entry(body).or_insert_with(|| {
                 vectors.push(Vector::default());
@@ -222,7 +236,9 @@ impl Analysis {
     fn lay_out_frame(&mut self, number: usize) {
         let scope = &self.scopes[number];
         let of_kinds = |kinds: &[Kind]| {
-            let chosen = |l: &&usize| kinds.contains(&self.locals[**l].kind) && self.locals[**l].shared.is_none();
+            let chosen = |l: &&usize| {
+                kinds.contains(&self.locals[**l].kind) && self.locals[**l].shared.is_none()
+            };
             scope.locals.iter().filter(chosen).map(|l| Item::Local(*l)).collect::<Vec<_>>()
         };
         let mut copied: Vec<Item> = Vec::new();
@@ -277,13 +293,25 @@ impl Walk<'_> {
         self.body(&method.body, None)
     }
 
-    fn declare_all(&mut self, names: &[Declaration], kind: Kind, block: Option<usize>) -> Result<(), Problem> {
+    fn declare_all(
+        &mut self,
+        names: &[Declaration],
+        kind: Kind,
+        block: Option<usize>,
+    ) -> Result<(), Problem> {
         names.iter().try_for_each(|declaration| self.declare(declaration, kind, block))
     }
 
-    fn declare(&mut self, declared: &Declaration, kind: Kind, block: Option<usize>) -> Result<(), Problem> {
+    fn declare(
+        &mut self,
+        declared: &Declaration,
+        kind: Kind,
+        block: Option<usize>,
+    ) -> Result<(), Problem> {
         let Declaration { name, span } = declared;
-        let same = |l: &usize| self.analysis.locals[*l].block == block && self.analysis.locals[*l].name == *name;
+        let same = |l: &usize| {
+            self.analysis.locals[*l].block == block && self.analysis.locals[*l].name == *name
+        };
         if self.visible.iter().any(same) {
             return Err(Problem::error(span.start, format!("`{name}` is declared twice")));
         }
@@ -466,8 +494,7 @@ impl Walk<'_> {
         check_arguments(block.arguments.len(), block.span.start)?;
         let outer = self.scope;
         let visible = self.visible.len();
-        let scope =
-            Scope {
+        let scope = Scope {
             parent: Some(outer),
             block: Some(block.number),
             arguments: block.arguments.len(),
@@ -488,7 +515,8 @@ impl Walk<'_> {
     }
 
     fn variable(&mut self, variable: &Variable, write: Option<u32>) -> Result<(), Problem> {
-        let local = self.visible.iter().rev().find(|l| self.analysis.locals[**l].name == variable.name);
+        let local =
+            self.visible.iter().rev().find(|l| self.analysis.locals[**l].name == variable.name);
         let meaning = match local.copied() {
             Some(local) => {
                 self.use_local(local, variable, write)?;
@@ -517,7 +545,12 @@ impl Walk<'_> {
         Ok(Meaning::Bound(Binding::Undeclared(name.clone())))
     }
 
-    fn use_local(&mut self, local: usize, variable: &Variable, write: Option<u32>) -> Result<(), Problem> {
+    fn use_local(
+        &mut self,
+        local: usize,
+        variable: &Variable,
+        write: Option<u32>,
+    ) -> Result<(), Problem> {
         let known = &self.analysis.locals[local];
         if write.is_some() && known.kind != Kind::Temporary {
             let message = format!("`{}` is an argument and cannot be assigned to", variable.name);
@@ -551,7 +584,10 @@ impl Walk<'_> {
 
 fn check_arguments(count: usize, position: u32) -> Result<(), Problem> {
     if count > MAX_ARGUMENTS {
-        return Err(Problem::error(position, format!("too many arguments: {count}, at most {MAX_ARGUMENTS}")));
+        return Err(Problem::error(
+            position,
+            format!("too many arguments: {count}, at most {MAX_ARGUMENTS}"),
+        ));
     }
     Ok(())
 }
