@@ -158,7 +158,7 @@ impl Vm {
     // ---- lists
 
     /// The ready list of a priority; the scheduler's queues are made if the world has none.
-    fn ready_list(&mut self, priority: i64) -> Option<Word> {
+    fn ready_list(&self, priority: i64) -> Option<Word> {
         let scheduler = self.known(KnownObject::Processor);
         let lists = self.slot_of(scheduler, 0)?;
         self.slot_of(lists, (priority.clamp(1, PRIORITIES) - 1) as usize)
