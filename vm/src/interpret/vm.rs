@@ -323,7 +323,7 @@ impl Vm {
             nil,
             true_word: nil,
             false_word: nil,
-            forwarders: true,
+            forwarders: false,
             current: Box::new(stack),
             current_serial: 0,
             stacks: BTreeMap::new(),
@@ -367,6 +367,7 @@ impl Vm {
     pub fn refresh(&mut self) {
         self.heap.refresh_known();
         self.nil = self.heap.nil();
+        self.forwarders |= self.heap.root_word(root::FORWARDERS) != 0;
         self.true_word = self.known(KnownObject::True);
         self.false_word = self.known(KnownObject::False);
         if !self.timer_semaphore.is_reference() {
@@ -617,6 +618,7 @@ impl Vm {
     /// Identities were exchanged: what the machine holds refers to what things are now.
     pub(crate) fn after_become(&mut self) {
         self.forwarders = true;
+        self.heap.set_root(root::FORWARDERS, 1);
         self.with_roots(false, |heap, roots| {
             roots.visit(&mut |word| {
                 *word = heap.resolve(*word);
