@@ -50,6 +50,15 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The even plan reopens seldom; this one as often as that dwells on interrupted sweeps.
+    pub fn reopen_often(&mut self) {
+        if self.bias == Bias::Even {
+            self.bias = Bias::Sweeping;
+        }
+    }
+}
+
 const OPERATIONS: usize = 21;
 
 /// Runs a history; answers what was done, by name, or what went wrong and the log that led there.
@@ -100,9 +109,10 @@ fn weights(random: &mut Random, bias: Bias) -> [usize; OPERATIONS] {
 fn begin(world: &mut World, plan: &Plan, weights: &[usize; OPERATIONS]) -> Done {
     match plan.bias {
         Bias::Even => Ok(()),
-        Bias::Marking | Bias::Weakness => world.build(60),
+        Bias::Marking | Bias::Weakness => world.build(60, 4),
         Bias::Sweeping => {
-            world.build(60)?;
+            let words = world.random.pick(&[4, 300]);
+            world.build(60, words)?;
             for _ in 0..2 {
                 interrupt_a_sweep(world, weights)?;
             }
@@ -209,7 +219,7 @@ fn quiesce(world: &mut World) -> Done {
     world.setup.stress.never_tenure = false;
     world.setup.stress.always_tenure = true;
     world.heap.set_stress(world.setup.stress);
-    while world.writer.is_some() {
+    while world.is_writing() {
         world.write(4000)?;
     }
     world.clear_frames();

@@ -4,12 +4,14 @@ use crate::arena::{Arena, PAGE};
 use crate::disk::{Disk, Mirror, Writer};
 use crate::model::{Kind, Model, Node, Val, free_slots, id_slot};
 use crate::random::Random;
+use crate::real::{RealStore, Written};
+use platform::PageSource;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vm::heap::{Both, Faults, Finish, HashOf, Heap, HeapConfig, HeapError, MarkStep, Stress};
 use vm::layout::{
     BLOCK_BYTES, BLOCK_TABLE_OFFSET, BLOCKS_OFFSET, CLASS_TABLE_OFFSET, ClassIndex, EDEN_OFFSET,
-    Format, KnownClass, KnownObject, ROOT_BYTES, Word, behavior,
+    Format, KnownClass, KnownObject, ROOT_BYTES, Word, behavior, root,
 };
 
 pub const BLOCKS: usize = 160;
@@ -50,6 +52,8 @@ pub struct Setup {
     pub collect_full_always: bool,
     /// Flips at every so many allocations (0: only when drawn).
     pub flip_every: usize,
+    /// Commits go to the real store, on a simulated disk.
+    pub real_store: bool,
 }
 
 /// The model as a commit has it.
@@ -66,6 +70,9 @@ pub struct World {
     pub mirror: Mirror,
     pub writer: Option<(Writer, Model)>,
     pub saved: Option<Saved>,
+    /// The real store, and whether it writes.
+    real: Option<RealStore>,
+    writing: bool,
     pub setup: Setup,
     pub random: Random,
     pub log: Vec<String>,
@@ -115,6 +122,8 @@ impl World {
             mirror: Mirror::default(),
             writer: None,
             saved: None,
+            real: setup.real_store.then(RealStore::create),
+            writing: false,
             setup,
             random: Random::new(seed),
             log: vec![],
@@ -259,7 +268,7 @@ impl World {
 
     /// Saves the registers, as frame states are, and flips.
     pub fn flip(&mut self) -> Done {
-        if self.writer.is_some() {
+        if self.is_writing() {
             return Ok(());
         }
         let frames = self.heap.known(KnownObject::Processor);
@@ -275,8 +284,42 @@ impl World {
         };
         self.count("flip");
         self.mirror.flip(&self.arena, &frozen)?;
-        self.writer = Some((Writer::new(frozen, &self.arena), self.model.clone()));
+        match &mut self.real {
+            Some(real) => {
+                let pages = self.heap.root_word(root::BLOCK_LIMIT) * (BLOCK_BYTES / PAGE) as u64;
+                real.arm(&mut self.random);
+                real.begin(frozen, self.model.clone(), self.heap.base(), pages)?;
+                self.writing = true;
+            }
+            None => {
+                self.writer = Some((Writer::new(frozen, &self.arena), self.model.clone()));
+            }
+        }
         self.take_fired()
+    }
+
+    pub fn is_writing(&self) -> bool {
+        self.writer.is_some() || self.writing
+    }
+
+    fn write_really(&mut self, steps: usize) -> Done {
+        for _ in 0..steps.min(200) {
+            let Some(real) = &mut self.real else { return Ok(()) };
+            let written = if self.writing { real.step(8) } else { return Ok(()) };
+            self.writing = written == Written::Working;
+            match written {
+                Written::Working => {}
+                Written::Acknowledged => {
+                    self.count("commit");
+                    self.heap.thaw();
+                }
+                Written::Abandoned => {
+                    self.count("abandon");
+                    self.heap.abandon();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the last flip saved of the registers is of no use any more.
@@ -287,6 +330,9 @@ impl World {
     }
 
     pub fn write(&mut self, steps: usize) -> Done {
+        if self.real.is_some() {
+            return self.write_really(steps);
+        }
         for _ in 0..steps {
             let Some((writer, _)) = &mut self.writer else { return Ok(()) };
             if writer.step()? {
@@ -314,11 +360,21 @@ impl World {
 
     /// A crash, and the last commit opened.
     pub fn reopen(&mut self) -> Done {
-        let Some(saved) = &self.saved else { return Ok(()) };
-        self.model = saved.model.clone();
+        let source: Arc<dyn PageSource> = match (&mut self.real, &self.saved) {
+            (Some(real), _) if real.has_snapshot() => {
+                let (model, source) = real.crash(self.arena.as_ref(), &mut self.random)?;
+                self.model = model;
+                source
+            }
+            (None, Some(saved)) => {
+                self.model = saved.model.clone();
+                Arc::new(self.disk.clone())
+            }
+            _ => return Ok(()),
+        };
         self.writer = None;
+        self.writing = false;
         self.cached.clear();
-        let source = Arc::new(self.disk.clone());
         let opened = Heap::open(self.arena.as_ref(), config(&self.setup), source);
         self.heap = opened.map_err(|error| End::Wrong(format!("reopen: {error:?}")))?;
         if self.setup.faults.forget_held_on_open {
@@ -677,13 +733,13 @@ impl World {
         Ok(())
     }
 
-    /// Makes a graph of old objects, hanging from the table.
-    pub fn build(&mut self, objects: usize) -> Done {
+    /// Makes a graph of old objects of some size, hanging from the table.
+    pub fn build(&mut self, objects: usize, words: usize) -> Done {
         let stress = self.setup.stress;
         for n in 0..objects {
             let kinds = [Kind::Plain, Kind::Plain, Kind::Plain, Kind::Weak, Kind::Ephemeron];
             let kind = self.random.pick(&kinds);
-            let size = 4 + self.random.below(4);
+            let size = words + self.random.below(words);
             self.make(kind, size)?;
             for _ in 0..2 {
                 self.store()?;
