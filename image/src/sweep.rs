@@ -83,7 +83,7 @@ impl Walk {
         self.waiting.push(Item::List(ListKind::Extents, commit.extent_list));
         self.waiting.push(Item::List(ListKind::Lost, commit.lost_list));
         self.waiting.push(Item::List(ListKind::Free, commit.free_list));
-        if !disk.faults.sweep_forgets_moments {
+        if !(disk.faults.sweep_forgets_moments && self.depth == Depth::Nodes) {
             self.waiting.push(Item::Tree(commit.tree.entry, commit.tree.levels));
         }
     }

@@ -7,9 +7,10 @@ use seed::manifest::Manifest;
 use seed::problem::Severity;
 use seed::sources::Sources;
 use vm::archive::{
-    Archive, Claimed, Hashes, Verified, copy_world, find_class, find_symbol, load, pack, rehash_sends, world_hash,
+    Archive, Claimed, Hashes, Verified, build_world, copy_world, find_class, find_symbol, load, pack, rehash_sends, world_hash,
 };
 use vm::heap::{Heap, HeapConfig};
+use vm::interpret::Initializers;
 use vm::layout::{
     BLOCKS_OFFSET, ClassIndex, KnownClass, KnownObject, Word, behavior, class, method_dictionary, string_hash,
 };
@@ -175,4 +176,22 @@ fn the_hash_sees_every_change() {
     let byte = heap.byte(comment, 3);
     heap.store_byte(comment, 3, byte ^ 1);
     assert_ne!(world_hash(&heap), before);
+}
+
+#[test]
+fn worlds_built_with_their_initialisers_are_identical() {
+    let archive = verified();
+    assert!(!archive.archive().initializers.is_empty());
+    let worlds = [(), ()].map(|()| {
+        let mut target = heap();
+        build_world(&archive, &mut target, &mut || Ok(heap()), &mut Initializers, None).unwrap();
+        target
+    });
+    assert_eq!(world_hash(&worlds[0]), world_hash(&worlds[1]));
+    worlds.iter().for_each(check_world);
+    let variable = global(&worlds[0], "HashedCollection").map(|class| worlds[0].slot(class, class::CLASS_POOL));
+    let values = worlds[0].slot(variable.unwrap(), 2);
+    let set = (0..worlds[0].size(values)).map(|index| worlds[0].slot(values, index));
+    let set = set.filter(|binding| *binding != worlds[0].nil()).all(|b| worlds[0].slot(b, 1) != worlds[0].nil());
+    assert!(set, "the initialiser of HashedCollection ran");
 }

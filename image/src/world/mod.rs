@@ -93,6 +93,11 @@ pub struct World {
     passed_over: Vec<SummedExtent>,
     /// Whether slots of which one copy was bad were looked for and written anew.
     healed: bool,
+    /// Commits that were given up after their record may have reached the disk: the next commit
+    /// blanks their slots.
+    void: Vec<CommitNumber>,
+    /// Those whose slots the commit in writing blanks.
+    voided: Vec<CommitNumber>,
     damages: Vec<Damage>,
     unaccepted: Option<Damage>,
     flush_failed: Option<StoreError>,
@@ -126,6 +131,8 @@ impl World {
             sweep: None,
             passed_over: Vec::new(),
             healed: false,
+            void: Vec::new(),
+            voided: Vec::new(),
             damages: report.damages.clone(),
             unaccepted: None,
             flush_failed: None,
@@ -311,13 +318,16 @@ impl World {
         let slots = self.disk.geometry.ring_slots;
         let slot = |number: CommitNumber| number.0 % slots;
         let parent = self.parent.as_ref().map_or(self.head.number, |parent| parent.number);
+        let taken = |number: CommitNumber| self.void.iter().any(|&void| slot(void) == slot(number));
+        let crowded = self.void.len() + 2 >= slots as usize;
         let mut number = self.highest;
         loop {
             if number >= CommitNumber::LAST {
                 return Err(ImageError::Exhausted(CommitNumber::LAST));
             }
             number.0 += 1;
-            if slot(number) != slot(self.head.number) && slot(number) != slot(parent) {
+            let is_kept = slot(number) == slot(self.head.number) || slot(number) == slot(parent);
+            if !is_kept && (crowded || !taken(number)) {
                 return Ok(number);
             }
         }
@@ -353,11 +363,8 @@ impl World {
         if let Some(damage) = self.unaccepted {
             return self.abandon(damage.into());
         }
-        if !self.healed {
-            self.healed = true;
-            if let Err(error) = recover::read_rings(&self.disk).heal(&self.disk) {
-                return self.abandon(error);
-            }
+        if let Err(error) = self.mend_rings() {
+            return self.abandon(error);
         }
         let Some(job) = self.job.as_mut() else { return Progress::Idle };
         let journal_end = self.journal.mark();
@@ -369,6 +376,20 @@ impl World {
         }
     }
 
+    /// Before a commit's first flush: slots of which one copy is bad are written anew, and those of
+    /// commits that were given up are blanked, so that only acknowledged ones are left behind it.
+    fn mend_rings(&mut self) -> Result<(), ImageError> {
+        if !self.healed {
+            recover::read_rings(&self.disk).heal(&self.disk)?;
+            self.healed = true;
+        }
+        for number in core::mem::take(&mut self.void) {
+            self.voided.push(number);
+            recover::blank_slot(&self.disk, number)?;
+        }
+        Ok(())
+    }
+
     fn acknowledge(&mut self) -> Progress {
         let Some(job) = self.job.take() else { return Progress::Idle };
         let number = job.commit.number;
@@ -376,6 +397,7 @@ impl World {
         self.blocks.replaced(number, &job.orders.freed, &self.disk.faults);
         self.parent = Some(core::mem::replace(&mut self.head, job.commit));
         self.highest = self.highest.max(number);
+        self.voided.clear();
         self.blocks.acknowledged(number, self.head.parent);
         if let Some(parent) = &self.parent {
             self.journal.covered_up_to(parent.journal.place);
@@ -409,6 +431,10 @@ impl World {
         self.damages.extend(job.damages.iter().copied());
         if !(self.disk.faults.reuse_commit_number && job.outcome_is_unknown()) {
             self.highest = self.highest.max(job.commit.number);
+        }
+        self.void.append(&mut self.voided);
+        if job.outcome_is_unknown() && !self.disk.faults.reuse_commit_number {
+            self.void.push(job.commit.number);
         }
         let epoch = job.epoch;
         job.give_up(&mut self.blocks, &self.disk);

@@ -25,7 +25,7 @@ pub fn world_hash(heap: &Heap) -> String {
     for index in 0..heap.next_class().0 {
         hash.reference(heap, heap.class_at(ClassIndex(index)));
     }
-    for object in walk(heap, Word::NONE) {
+    for object in walk(heap, Word::NONE).objects {
         hash.object(heap, object);
     }
     hash.finish()

@@ -135,6 +135,7 @@ impl Heap {
             quiet: Cursor::default(),
             hole_search: (0, 0),
             late_filler: None,
+            walk_failure: None,
             pool: BlockPool::new(FIRST_BLOCK, space.bytes() / BLOCK_BYTES),
             space,
             young: Vec::new(),

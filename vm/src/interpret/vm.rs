@@ -240,6 +240,8 @@ pub struct Vm {
     free_handles: Vec<usize>,
     pub(crate) next_frame_serial: i64,
     pub(crate) next_process_serial: i64,
+    /// Processes with lower serials are from before this opening.
+    pub(crate) opening_serial: i64,
     pub(crate) ended: BTreeMap<i64, Ended>,
     pub(crate) awaited: i64,
     pub(crate) end: Option<RunEnd>,
@@ -313,6 +315,7 @@ impl Vm {
             free_handles: Vec::new(),
             next_frame_serial: 1,
             next_process_serial: 1,
+            opening_serial: 0,
             ended: BTreeMap::new(),
             awaited: 0,
             end: None,
@@ -361,6 +364,11 @@ impl Vm {
     /// What is rung from other threads.
     pub fn doorbell(&self) -> Arc<Doorbell> {
         self.doorbell.clone()
+    }
+
+    /// Gives the machine another store.
+    pub fn set_store(&mut self, store: Box<dyn StoreHost>) {
+        self.store = store;
     }
 
     /// Switches stress on or off.

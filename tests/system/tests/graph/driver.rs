@@ -12,6 +12,20 @@ pub struct Plan {
     pub seed: u64,
     pub steps: usize,
     pub setup: Setup,
+    pub bias: Bias,
+}
+
+/// What a history dwells on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bias {
+    /// Everything.
+    Even,
+    /// A marker that is slow, in a graph that is rearranged.
+    Marking,
+    /// Sweeps that a crash interrupts.
+    Sweeping,
+    /// Weak objects, ephemerons, forwarders.
+    Weakness,
 }
 
 impl Plan {
@@ -22,7 +36,9 @@ impl Plan {
             collect_every: random.pick(&[0, 0, 0, 1, 3]),
             never_tenure: random.percent(10),
             always_tenure: random.percent(10),
+            walk_always: random.percent(25),
         };
+        let bias = random.pick(&[Bias::Even, Bias::Even, Bias::Marking, Bias::Sweeping, Bias::Weakness]);
         let setup = Setup {
             stress,
             tenure_bytes: random.pick(&[0, 512, 2048, 8192, 65536]),
@@ -30,18 +46,30 @@ impl Plan {
             flip_every: random.pick(&[0, 0, 0, 0, 1, 4]),
             ..Setup::default()
         };
-        Plan { seed, steps, setup }
+        Plan { seed, steps, setup, bias }
     }
 }
 
-const OPERATIONS: usize = 19;
+impl Plan {
+    /// The even plan reopens seldom; this one as often as that dwells on interrupted sweeps.
+    pub fn reopen_often(&mut self) {
+        if self.bias == Bias::Even {
+            self.bias = Bias::Sweeping;
+        }
+    }
+}
+
+const OPERATIONS: usize = 21;
 
 /// Runs a history; answers what was done, by name, or what went wrong and the log that led there.
 pub fn run(plan: Plan) -> Result<BTreeMap<&'static str, usize>, (String, Vec<String>)> {
     let mut world = World::new(plan.seed, plan.setup);
-    let base = [28, 36, 16, 12, 8, 8, 8, 8, 12, 24, 12, 16, 4, 1, 6, 4, 2, 2, 16];
-    let weights: [usize; OPERATIONS] =
-        base.map(|weight: usize| (weight * world.random.pick(&[1, 2, 3, 6])).div_ceil(3));
+    let weights = weights(&mut world.random, plan.bias);
+    match begin(&mut world, &plan, &weights) {
+        Ok(()) => {}
+        Err(End::Full) => return Ok(world.counts),
+        Err(End::Wrong(what)) => return Err((what, world.log)),
+    }
     for _ in 0..plan.steps {
         match step(&mut world, &weights).and_then(|()| world.check()) {
             Ok(()) => {}
@@ -56,6 +84,66 @@ pub fn run(plan: Plan) -> Result<BTreeMap<&'static str, usize>, (String, Vec<Str
         Ok(()) | Err(End::Full) => Ok(world.counts),
         Err(End::Wrong(what)) => Err((format!("in the end: {what}"), world.log)),
     }
+}
+
+/// Indices of operations in the table of weights; `step` is the table's other half.
+const MARK_SMALL: usize = 9;
+const MARK_ALL: usize = 10;
+const FINISH_ALL: usize = 12;
+const REOPEN: usize = 13;
+
+fn weights(random: &mut Random, bias: Bias) -> [usize; OPERATIONS] {
+    let mut base = [28, 36, 16, 12, 8, 8, 8, 8, 12, 24, 12, 16, 4, 1, 6, 4, 2, 2, 16, 8, 8];
+    match bias {
+        Bias::Even | Bias::Weakness => {}
+        Bias::Marking => {
+            (base[MARK_ALL], base[FINISH_ALL], base[REOPEN]) = (1, 1, 0);
+            (base[MARK_SMALL], base[19], base[20]) = (30, 40, 40);
+        }
+        Bias::Sweeping => base[REOPEN] = 3,
+    }
+    base.map(|weight: usize| (weight * random.pick(&[1, 2, 3, 6])).div_ceil(3))
+}
+
+/// What comes before the drawn operations.
+fn begin(world: &mut World, plan: &Plan, weights: &[usize; OPERATIONS]) -> Done {
+    match plan.bias {
+        Bias::Even => Ok(()),
+        Bias::Marking | Bias::Weakness => world.build(60, 4),
+        Bias::Sweeping => {
+            let words = world.random.pick(&[4, 300]);
+            world.build(60, words)?;
+            for _ in 0..2 {
+                interrupt_a_sweep(world, weights)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A mark, half a sweep, some operations without sweeping, a commit, a crash.
+fn interrupt_a_sweep(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
+    world.drop_much()?;
+    world.sweep(1000)?;
+    world.write(4000)?;
+    world.heap.request_mark();
+    world.flip()?;
+    world.finish(None)?;
+    let blocks = 4096 + world.random.below(12);
+    world.sweep(blocks)?;
+    let mut quiet = *weights;
+    for operation in [REOPEN, FINISH_ALL, 18] {
+        quiet[operation] = 0;
+    }
+    for _ in 0..world.random.below(20) {
+        step(world, &quiet)?;
+        world.check()?;
+    }
+    world.write(4000)?;
+    world.flip()?;
+    world.write(4000)?;
+    world.reopen()?;
+    world.check()
 }
 
 fn size(random: &mut Random) -> usize {
@@ -96,7 +184,7 @@ fn step(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
         }
         8 => world.write(4000),
         9 => {
-            let budget = 1 + world.random.below(60);
+            let budget = world.random.pick(&[1, 1, 3, 8, 60]);
             world.mark(budget)
         }
         10 => world.mark(100_000),
@@ -110,6 +198,8 @@ fn step(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
         15 => world.become_each_other(),
         16 => world.pin(),
         17 => world.all_instances(),
+        19 => world.steal(),
+        20 => world.give(),
         _ => {
             let blocks = 1 + world.random.below(12);
             world.sweep(blocks)?;
@@ -129,13 +219,13 @@ fn quiesce(world: &mut World) -> Done {
     world.setup.stress.never_tenure = false;
     world.setup.stress.always_tenure = true;
     world.heap.set_stress(world.setup.stress);
-    while world.writer.is_some() {
+    while world.is_writing() {
         world.write(4000)?;
     }
     world.clear_frames();
     for _ in 0..4 {
         world.collect_full()?;
-        world.heap.take_dropped_classes();
+        world.flush_classes();
         world.check()?;
     }
     let reach = world.model.reach();

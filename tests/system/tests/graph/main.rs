@@ -11,6 +11,8 @@ mod disk;
 mod driver;
 mod model;
 mod random;
+mod real;
+mod seeded;
 mod world;
 
 use driver::{Plan, run};
@@ -44,6 +46,32 @@ fn histories_keep_heap_and_model_equal() {
     println!("{totals:#?}");
     if only.is_none() && count >= 150 {
         let rare = ["reopen in mid-sweep", "ephemeron fired", "weak slot cleared", "class dropped"];
+        let never: Vec<_> = rare.iter().filter(|name| !totals.contains_key(*name)).collect();
+        assert!(never.is_empty(), "never happened: {never:?}");
+    }
+}
+
+#[test]
+fn histories_over_the_real_store_survive_power_cuts() {
+    let count: u64 = std::env::var("GRAPH_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let only = std::env::var("GRAPH_SEED").ok().and_then(|seed| seed.parse().ok());
+    let mut totals = BTreeMap::new();
+    for seed in only.map_or(1..count + 1, |seed: u64| seed..seed + 1) {
+        let mut plan = Plan::drawn(seed, 250);
+        plan.setup.real_store = true;
+        plan.reopen_often();
+        match run(plan) {
+            Ok(counts) => {
+                for (name, count) in counts {
+                    *totals.entry(name).or_insert(0usize) += count;
+                }
+            }
+            Err(failure) => panic!("{}", report(plan, failure)),
+        }
+    }
+    println!("{totals:#?}");
+    if only.is_none() && count >= 60 {
+        let rare = ["reopen", "reopen in mid-sweep", "commit", "abandon"];
         let never: Vec<_> = rare.iter().filter(|name| !totals.contains_key(*name)).collect();
         assert!(never.is_empty(), "never happened: {never:?}");
     }

@@ -4,12 +4,14 @@ use crate::arena::{Arena, PAGE};
 use crate::disk::{Disk, Mirror, Writer};
 use crate::model::{Kind, Model, Node, Val, free_slots, id_slot};
 use crate::random::Random;
-use std::collections::BTreeMap;
+use crate::real::{RealStore, Written};
+use platform::PageSource;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vm::heap::{Both, Faults, Finish, HashOf, Heap, HeapConfig, HeapError, MarkStep, Stress};
 use vm::layout::{
     BLOCK_BYTES, BLOCK_TABLE_OFFSET, BLOCKS_OFFSET, CLASS_TABLE_OFFSET, ClassIndex, EDEN_OFFSET,
-    Format, KnownClass, KnownObject, ROOT_BYTES, Word, behavior,
+    Format, KnownClass, KnownObject, ROOT_BYTES, Word, behavior, root,
 };
 
 pub const BLOCKS: usize = 160;
@@ -50,6 +52,8 @@ pub struct Setup {
     pub collect_full_always: bool,
     /// Flips at every so many allocations (0: only when drawn).
     pub flip_every: usize,
+    /// Commits go to the real store, on a simulated disk.
+    pub real_store: bool,
 }
 
 /// The model as a commit has it.
@@ -66,11 +70,16 @@ pub struct World {
     pub mirror: Mirror,
     pub writer: Option<(Writer, Model)>,
     pub saved: Option<Saved>,
+    /// The real store, and whether it writes.
+    real: Option<RealStore>,
+    writing: bool,
     pub setup: Setup,
     pub random: Random,
     pub log: Vec<String>,
     pub counts: BTreeMap<&'static str, usize>,
     allocations: usize,
+    /// Class indices that a lookup cache knows.
+    cached: BTreeSet<u32>,
     /// Objects that are no nodes.
     pub permanent: usize,
 }
@@ -113,11 +122,14 @@ impl World {
             mirror: Mirror::default(),
             writer: None,
             saved: None,
+            real: setup.real_store.then(RealStore::create),
+            writing: false,
             setup,
             random: Random::new(seed),
             log: vec![],
             counts: BTreeMap::new(),
             allocations: 0,
+            cached: BTreeSet::new(),
             permanent: 0,
         };
         world.boot();
@@ -256,7 +268,7 @@ impl World {
 
     /// Saves the registers, as frame states are, and flips.
     pub fn flip(&mut self) -> Done {
-        if self.writer.is_some() {
+        if self.is_writing() {
             return Ok(());
         }
         let frames = self.heap.known(KnownObject::Processor);
@@ -272,8 +284,42 @@ impl World {
         };
         self.count("flip");
         self.mirror.flip(&self.arena, &frozen)?;
-        self.writer = Some((Writer::new(frozen, &self.arena), self.model.clone()));
+        match &mut self.real {
+            Some(real) => {
+                let pages = self.heap.root_word(root::BLOCK_LIMIT) * (BLOCK_BYTES / PAGE) as u64;
+                real.arm(&mut self.random);
+                real.begin(frozen, self.model.clone(), self.heap.base(), pages)?;
+                self.writing = true;
+            }
+            None => {
+                self.writer = Some((Writer::new(frozen, &self.arena), self.model.clone()));
+            }
+        }
         self.take_fired()
+    }
+
+    pub fn is_writing(&self) -> bool {
+        self.writer.is_some() || self.writing
+    }
+
+    fn write_really(&mut self, steps: usize) -> Done {
+        for _ in 0..steps.min(200) {
+            let Some(real) = &mut self.real else { return Ok(()) };
+            let written = if self.writing { real.step(8) } else { return Ok(()) };
+            self.writing = written == Written::Working;
+            match written {
+                Written::Working => {}
+                Written::Acknowledged => {
+                    self.count("commit");
+                    self.heap.thaw();
+                }
+                Written::Abandoned => {
+                    self.count("abandon");
+                    self.heap.abandon();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the last flip saved of the registers is of no use any more.
@@ -284,6 +330,9 @@ impl World {
     }
 
     pub fn write(&mut self, steps: usize) -> Done {
+        if self.real.is_some() {
+            return self.write_really(steps);
+        }
         for _ in 0..steps {
             let Some((writer, _)) = &mut self.writer else { return Ok(()) };
             if writer.step()? {
@@ -311,10 +360,21 @@ impl World {
 
     /// A crash, and the last commit opened.
     pub fn reopen(&mut self) -> Done {
-        let Some(saved) = &self.saved else { return Ok(()) };
-        self.model = saved.model.clone();
+        let source: Arc<dyn PageSource> = match (&mut self.real, &self.saved) {
+            (Some(real), _) if real.has_snapshot() => {
+                let (model, source) = real.crash(self.arena.as_ref(), &mut self.random)?;
+                self.model = model;
+                source
+            }
+            (None, Some(saved)) => {
+                self.model = saved.model.clone();
+                Arc::new(self.disk.clone())
+            }
+            _ => return Ok(()),
+        };
         self.writer = None;
-        let source = Arc::new(self.disk.clone());
+        self.writing = false;
+        self.cached.clear();
         let opened = Heap::open(self.arena.as_ref(), config(&self.setup), source);
         self.heap = opened.map_err(|error| End::Wrong(format!("reopen: {error:?}")))?;
         if self.setup.faults.forget_held_on_open {
@@ -324,6 +384,12 @@ impl World {
         self.mirror.reopen(&self.arena);
         let frames = self.heap.known(KnownObject::Processor);
         self.registers = (0..REGISTERS).map(|n| self.heap.slot(frames, n)).collect();
+        self.log.push("REOPEN".into());
+        for class in 64..self.heap.next_class().0 {
+            if self.heap.class_at(ClassIndex(class)) != Word::NONE {
+                self.cached.insert(class);
+            }
+        }
         self.count(if self.heap.holds_unknown_corpses() { "reopen in mid-sweep" } else { "reopen" });
         Ok(())
     }
@@ -393,6 +459,9 @@ impl World {
         if kind == Kind::Class {
             self.heap.store(object, behavior::FORMAT, Word::small(1 | (1 << 16)));
             let Some(class) = self.heap.register_class(object) else { return Err(End::Full) };
+            if !self.cached.insert(class.0) {
+                return Err(End::Wrong(format!("class index {} is given, caches know it", class.0)));
+            }
             self.heap.store_immediate(object, behavior::CLASS_INDEX, Word::small(class.0.into()));
         }
         let register = self.random.below(REGISTERS);
@@ -611,8 +680,87 @@ impl World {
     pub fn sweep(&mut self, blocks: usize) -> Done {
         self.heap.sweep_step(blocks);
         self.count("sweep step");
-        let dropped = self.heap.take_dropped_classes();
-        dropped.iter().for_each(|_| self.count("class dropped"));
+        if self.random.percent(50) {
+            self.flush_classes();
+        }
+        Ok(())
+    }
+
+    /// Forgets what the lookup cache knows of classes that were dropped.
+    pub fn flush_classes(&mut self) {
+        for class in self.heap.take_dropped_classes() {
+            self.count("class dropped");
+            self.cached.remove(&class.0);
+        }
+    }
+
+    /// Takes the value of a slot into a register, and empties the slot.
+    pub fn steal(&mut self) -> Done {
+        let Some((object, id)) = self.pick() else { return Ok(()) };
+        let node = &self.model.nodes[id];
+        let slots = free_slots(node.kind, node.size);
+        if slots.is_empty() || node.kind == Kind::Weak {
+            return Ok(());
+        }
+        let slot = self.random.pick(&slots);
+        let Val::Ref(target) = self.model.slot(id, slot) else { return Ok(()) };
+        let register = self.random.below(REGISTERS);
+        self.registers[register] = self.heap.slot(object, slot);
+        self.model.registers[register] = Some(target);
+        let nil = self.heap.nil();
+        self.heap.store_immediate(object, slot, nil);
+        self.model.set_slot(id, slot, Val::Nil);
+        self.log.push(format!("r{register} := #{id}[{slot}] = #{target}, which becomes nil"));
+        Ok(())
+    }
+
+    /// Gives a register's value to a slot, and empties the register.
+    pub fn give(&mut self) -> Done {
+        let Some((object, id)) = self.pick() else { return Ok(()) };
+        let register = self.random.below(REGISTERS);
+        let Some(target) = self.model.registers[register] else { return Ok(()) };
+        let node = &self.model.nodes[id];
+        let slots = free_slots(node.kind, node.size);
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let slot = self.random.pick(&slots);
+        self.heap.store(object, slot, self.registers[register]);
+        self.model.set_slot(id, slot, Val::Ref(target));
+        self.registers[register] = self.heap.nil();
+        self.model.registers[register] = None;
+        self.log.push(format!("#{id}[{slot}] := r{register} = #{target}, which becomes nil"));
+        Ok(())
+    }
+
+    /// Makes a graph of old objects of some size, hanging from the table.
+    pub fn build(&mut self, objects: usize, words: usize) -> Done {
+        let stress = self.setup.stress;
+        for n in 0..objects {
+            let kinds = [Kind::Plain, Kind::Plain, Kind::Plain, Kind::Weak, Kind::Ephemeron];
+            let kind = self.random.pick(&kinds);
+            let size = words + self.random.below(words);
+            self.make(kind, size)?;
+            for _ in 0..2 {
+                self.store()?;
+            }
+            self.store_in_table()?;
+            if n % 16 == 0 {
+                self.heap.set_stress(Stress { always_tenure: true, ..stress });
+                self.scavenge()?;
+                self.heap.set_stress(stress);
+            }
+        }
+        self.check()
+    }
+
+    pub fn drop_much(&mut self) -> Done {
+        for _ in 0..REGISTERS {
+            self.drop_register()?;
+        }
+        for _ in 0..TABLE / 2 {
+            self.store_in_table()?;
+        }
         Ok(())
     }
 
@@ -620,6 +768,9 @@ impl World {
     pub fn check(&mut self) -> Done {
         let mut roots = Both { first: &mut self.registers, second: &mut () };
         let verdict = self.heap.verify(&mut roots);
+        if let Some(at) = self.heap.walk_failure() {
+            return Err(End::Wrong(format!("a walker could not go on at {at:#x}")));
+        }
         if let Some(first) = verdict.violations.first() {
             return Err(End::Wrong(format!(
                 "verifier: {} at {:#x} (of {} violations)",
