@@ -156,6 +156,7 @@ impl Script {
         };
         let two_children = vec![
             save(&[(0, 1), (1, 2), (2, 3)]),
+            Act::Sweep(64),
             save(&[(0, 11), (9, 4)]),
             save(&[(1, 12)]),
             Act::Restore(0),
@@ -163,19 +164,22 @@ impl Script {
             Act::Delete(0),
             save(&[(3, 14)]),
             save(&[(3, 15)]),
+            Act::Sweep(64),
             Act::Reopen,
         ];
         let in_the_middle = vec![
             save(&[(0, 1), (1, 2)]),
+            Act::Sweep(64),
             save(&[(0, 3), (5, 9), (6, 8)]),
             save(&[(0, 4)]),
             Act::Delete(1),
             save(&[(1, 5)]),
             save(&[(1, 6)]),
+            Act::Sweep(64),
             Act::Reopen,
         ];
         let acts = [two_children, in_the_middle].into_iter().enumerate();
-        acts.map(|(nth, acts)| Script { seed: u64::MAX - nth as u64, acts }).collect()
+        acts.map(|(nth, acts)| Script { seed: nth as u64, acts }).collect()
     }
 }
 
