@@ -148,11 +148,14 @@ impl Allocator {
         self.pending.entry(by).or_default().insert(run);
     }
 
-    /// Free blocks for the list of a clean close, each with the commit that freed it.
-    pub(crate) fn listed(&self) -> Vec<(Run, CommitNumber)> {
+    /// Free blocks for the list of a clean close, each with the commit that freed it: of tries that
+    /// were given up, the closing commit, as its acknowledgement will have it.
+    pub(crate) fn listed(&self, closing: CommitNumber) -> Vec<(Run, CommitNumber)> {
         let held = self.free.runs().chain(self.reserve.runs()).map(|run| (run, CommitNumber::FIRST));
         let pending = self.pending.iter();
-        held.chain(pending.flat_map(|(&by, blocks)| blocks.runs().map(move |run| (run, by)))).collect()
+        let pending = pending.flat_map(|(&by, blocks)| blocks.runs().map(move |run| (run, by)));
+        let doubtful = self.doubtful.runs().map(|run| (run, closing));
+        held.chain(pending).chain(doubtful).collect()
     }
 
     /// Takes `blocks` blocks behind the high-water mark.

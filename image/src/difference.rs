@@ -4,15 +4,16 @@
 //! - I1 Two entries that name the same block with the same sum share all below it; it is not walked.
 //! - I2 Maps of different height are compared as if the lower one had nodes above it whose first
 //!   entry leads to it.
-//! - I3 Each step goes down a level, so a forged map ends too; [`Difference::within`] also stops at
-//!   what was born too early to be the first map's own.
+//! - I3 Each step goes down a level and a node is entered once, so a forged map ends too;
+//!   [`Difference::within`] also stops at what was born too early to be the first map's own.
 //!
 //! Knows: maps. Must not know: what the difference is for.
 
 use crate::disk::Disk;
-use crate::error::{Damage, Place};
-use crate::kinds::CommitNumber;
+use crate::error::{Damage, Fault, Place};
+use crate::kinds::{BlockNumber, CommitNumber};
 use crate::map::{Entry, FANOUT, MapRoot, Node};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// A place where two maps differ.
@@ -36,13 +37,14 @@ struct Pair {
 pub(crate) struct Difference {
     waiting: Vec<Pair>,
     born_after: Option<CommitNumber>,
+    entered: BTreeSet<BlockNumber>,
 }
 
 impl Difference {
     /// All places where two maps differ.
     pub(crate) fn new(first: MapRoot, second: MapRoot) -> Difference {
         let pair = Pair { first: (first.entry, first.levels), second: (second.entry, second.levels), index: 0 };
-        Difference { waiting: alloc::vec![pair], born_after: None }
+        Difference { waiting: alloc::vec![pair], born_after: None, entered: BTreeSet::new() }
     }
 
     /// The places where the first map has a block of its own, born after `born_after`.
@@ -84,6 +86,10 @@ impl Difference {
         }
         if top == 0 {
             return Ok(());
+        }
+        let entered = if level == top && first.is_block() { first.block } else { second.block };
+        if !self.entered.insert(entered) {
+            return Err(Damage::new(Place::Block(entered), Fault::UsedTwice));
         }
         let below = part(disk, first, level, top)?;
         let beside = part(disk, second, second_level, top)?;

@@ -97,9 +97,9 @@ impl Journal {
         self.next.place.0 - block_start(self.needed_from.0) > disk.geometry.journal_bytes() / 2
     }
 
-    /// The longest payload: a quarter of the ring.
+    /// The longest payload: a quarter of the ring, a megabyte at most.
     pub(crate) fn longest(disk: &Disk) -> usize {
-        (disk.geometry.journal_bytes() / 4) as usize - field::BYTES
+        (disk.geometry.journal_bytes() / 4).min(1 << 20) as usize - field::BYTES
     }
 
     /// Appends a record and writes it; it is durable after [`Journal::flush`].

@@ -224,6 +224,14 @@ impl Ring {
     }
 }
 
+/// Blanks the slot of a commit that was given up, in both rings.
+pub(crate) fn blank_slot(disk: &Disk, number: CommitNumber) -> Result<(), ImageError> {
+    let slot = u64::from(number.0 % disk.geometry.ring_slots);
+    let blank = zero_block();
+    disk.write(disk.geometry.ring_a.plus(slot), &*blank)?;
+    disk.write(disk.geometry.ring_b.plus(slot), &*blank)
+}
+
 /// Finds what to open.
 pub(crate) fn find(store: &Arc<dyn Store>, faults: Faults) -> Result<Found, ImageError> {
     let (disk, mut damages) = locate(store, faults)?;
@@ -246,10 +254,11 @@ pub(crate) fn find(store: &Arc<dyn Store>, faults: Faults) -> Result<Found, Imag
     let newer = ring.commits.range(CommitNumber(head.number.0 + 1)..).map(|(_, commit)| commit.clone());
     let newer: Vec<Commit> = newer.collect();
     let marks = ring.commits.values().map(|commit| commit.high_water);
+    let end = BlockNumber(disk.blocks()?);
     Ok(Found {
         parent: ring.parent_of(&head).cloned(),
         highest: newest.number,
-        high_water: marks.max().unwrap_or(head.high_water).max(disk.geometry.first_data),
+        high_water: marks.max().unwrap_or(end).min(end).max(disk.geometry.first_data),
         list_blocks: examined.list_blocks,
         lost: examined.lost,
         unverified: examined.unverified,
@@ -342,9 +351,16 @@ fn examine(disk: &Disk, commit: &Commit) -> Result<Examined, Damage> {
     let (lost, places) = read_list(disk, ListKind::Lost, commit.lost_list)?;
     list_blocks.extend(places);
     let further = extents.iter().map(|row| SummedExtent::from_row(row));
+    let all = commit.extents.iter().copied().chain(further);
+    let written = all.clone().fold(0u64, |sum, extent| sum.saturating_add(extent.blocks.into()));
+    let bound = disk.blocks().unwrap_or(u64::MAX);
+    if written > bound {
+        let place = Place::Extent { first: BlockNumber::HOLE, blocks: written };
+        return Err(Damage::new(place, Fault::Field { name: "extents", value: written, bound }));
+    }
     let mut unverified = Vec::new();
     let mut left = if disk.faults.skip_extent_verification { 0 } else { VERIFIED_BLOCKS };
-    for extent in commit.extents.iter().copied().chain(further) {
+    for extent in all {
         if u64::from(extent.blocks) > left {
             unverified.push(extent);
             continue;

@@ -462,7 +462,7 @@ impl Job {
     fn write_free_list(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
         let number = self.commit.number;
         let mine = self.replaced.runs().chain(self.orders.freed.runs()).map(|run| (run, number));
-        let listed: Vec<_> = desk.blocks.listed().into_iter().chain(mine).collect();
+        let listed: Vec<_> = desk.blocks.listed(self.commit.number).into_iter().chain(mine).collect();
         let rows: Vec<Row> = listed.iter().flat_map(|&(run, by)| crate::sweep::free_rows(run, by)).collect();
         let run = desk.blocks.take_behind(list_blocks(rows.len()));
         let grown = desk.disk.grow_to(run.end());

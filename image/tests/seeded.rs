@@ -111,7 +111,8 @@ fn blocks_of_an_unknown_commit_stay(faults: Faults) -> Verdict {
     let mut bench = with_unknown_commit(faults);
     bench.begin(&many(8), Keep::No);
     up_to_flush(&mut bench, 1);
-    let (mut world, report, _) = open(bench.store.cut(&Survivors::Everything), faults)?;
+    // The first two writes blank its slots; they are lost, the pages behind them are not.
+    let (mut world, report, _) = open(bench.store.cut(&Survivors::Mask(u64::MAX << 2)), faults)?;
     expect(report.lost_commits.is_empty(), "the commit whose outcome was unknown is broken")?;
     let pages = read_all(&mut world, MomentId::NONE)?;
     expect(pages == many(7).into_iter().collect(), "it is not whole")
@@ -126,15 +127,24 @@ fn a_commit_number_is_used_once(faults: Faults) -> Verdict {
 }
 
 fn a_fall_back_goes_to_the_parent(faults: Faults) -> Verdict {
-    let mut bench = with_unknown_commit(faults);
-    let acknowledged = bench.pages.clone();
-    bench.snapshot(&many(8), Keep::No);
-    let mut medium = bench.store.contents();
-    let place = place_of(&medium, 8 * 1000 + 4);
+    let mut first = bench(faults);
+    first.snapshot(&many(1), Keep::No);
+    first.snapshot(&many(2), Keep::No);
+    let mut medium = first.store.contents();
+    let place = place_of(&medium, 2004);
+    medium.flip_bits(place, 1);
+    let (world, _, store) = open(medium, faults)?;
+    let mut second = Bench::new_on(world, store);
+    second.snapshot(&[(70, 7)], Keep::No);
+    // The commit that was passed over is whole again, and the one made instead of it is not.
+    let mut medium = second.store.contents();
+    medium.flip_bits(place, 1);
+    let place = place_of(&medium, 7);
     medium.flip_bits(place, 1);
     let (mut world, report, _) = open(medium, faults)?;
     expect(report.lost_commits.len() == 1, "names no loss")?;
-    expect(read_all(&mut world, MomentId::NONE)? == trimmed(&acknowledged), "is at what was never acknowledged")
+    let parent = many(1).into_iter().collect();
+    expect(read_all(&mut world, MomentId::NONE)? == parent, "is not at the parent")
 }
 
 /// The byte at which the page of a number stands.
@@ -283,6 +293,28 @@ fn lost_pages_are_named_by_each_commit(faults: Faults) -> Verdict {
     expect(report.lost_pages.iter().any(|run| run.first == PageIndex(4)), "forgets what is lost")
 }
 
+fn a_restore_covers_what_was_typed(faults: Faults) -> Verdict {
+    let mut bench = bench(faults);
+    bench.snapshot(&[(1, 1)], Keep::Named("then".into()));
+    bench.world.journal_append(1, 1, b"typed").expect("append");
+    bench.world.journal_flush().expect("flush");
+    bench.world.restore(MomentId(1), 3).expect("restore");
+    let (world, _, _) = open(bench.store.contents(), faults)?;
+    expect(world.journal_replay().expect("replay").is_empty(), "types into the past")
+}
+
+fn flushed_records_stay_until_two_commits_cover_them(faults: Faults) -> Verdict {
+    let mut bench = bench(faults);
+    bench.snapshot(&[(1, 1)], Keep::No);
+    let mut flushed = 0;
+    while flushed < 40 && bench.world.journal_append(flushed, 1, &[1; 900]).is_ok() {
+        bench.world.journal_flush().expect("flush");
+        flushed += 1;
+    }
+    let (world, _, _) = open(bench.store.contents(), faults)?;
+    expect(world.journal_replay().expect("replay").len() as u64 == flushed, "lost flushed records")
+}
+
 /// A seeded bug, and the case that notices it.
 type Case = (&'static str, fn(Faults) -> Verdict);
 
@@ -301,6 +333,8 @@ const CASES: &[Case] = &[
     ("journal_chain_unchecked", leftovers_of_a_session_do_not_come_back),
     ("journal_shares_flushed_block", a_flushed_journal_block_is_never_written_again),
     ("superblock_before_commit", a_crash_while_creating_leaves_no_world_or_an_empty_one),
+    ("restore_replays_journal", a_restore_covers_what_was_typed),
+    ("journal_overwrites_uncovered", flushed_records_stay_until_two_commits_cover_them),
     ("drop_lost_names", lost_pages_are_named_by_each_commit),
 ];
 

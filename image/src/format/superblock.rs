@@ -9,7 +9,7 @@ const MAGIC: [u8; 8] = *b"WarmWrld";
 const NODE_ENTRIES: u32 = 256;
 /// Fewer slots could let a new record fall on the head or its parent.
 const MIN_RING_SLOTS: u64 = 4;
-const MAX_RING_SLOTS: u64 = 1 << 16;
+const MAX_RING_SLOTS: u64 = 1 << 12;
 const MIN_JOURNAL_BLOCKS: u64 = 4;
 const MAX_JOURNAL_BLOCKS: u64 = 1 << 20;
 const MAX_RESERVE_BLOCKS: u64 = 1 << 20;

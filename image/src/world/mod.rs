@@ -89,10 +89,17 @@ pub struct World {
     done: VecDeque<Progress>,
     unverified: Vec<SummedExtent>,
     sweep: Option<Walk>,
+    /// Whether the list of a clean close is still to be read.
+    list_waits: bool,
     /// What newer commits wrote that could not be opened: kept until the next acknowledgement.
     passed_over: Vec<SummedExtent>,
     /// Whether slots of which one copy was bad were looked for and written anew.
     healed: bool,
+    /// Commits that were given up after their record may have reached the disk: the next commit
+    /// blanks their slots.
+    void: Vec<CommitNumber>,
+    /// Those whose slots the commit in writing blanks.
+    voided: Vec<CommitNumber>,
     damages: Vec<Damage>,
     unaccepted: Option<Damage>,
     flush_failed: Option<StoreError>,
@@ -124,8 +131,11 @@ impl World {
             done: VecDeque::new(),
             unverified: found.unverified.clone(),
             sweep: None,
+            list_waits: false,
             passed_over: Vec::new(),
             healed: false,
+            void: Vec::new(),
+            voided: Vec::new(),
             damages: report.damages.clone(),
             unaccepted: None,
             flush_failed: None,
@@ -144,23 +154,40 @@ impl World {
         Ok((world, report))
     }
 
-    /// Learns what is free from the list of a clean close, or begins the sweep.
+    /// How the free blocks will be known: from the list of a clean close, or by a sweep.
     fn find_free_blocks(&mut self, found: &Found) {
-        let trusted = found.report.clean || (self.disk.faults.trust_stale_free_list && self.head.clean);
-        if trusted
-            && let Ok((rows, places)) = read_list(&self.disk, ListKind::Free, self.head.free_list)
+        self.list_waits = found.report.clean || (self.disk.faults.trust_stale_free_list && self.head.clean);
+        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
+        if !self.list_waits {
+            self.begin_sweep();
+        }
+    }
+
+    fn begin_sweep(&mut self) {
+        let mut walk = Walk::new(Depth::Nodes, self.blocks.high_water(), &self.disk);
+        walk.add(&self.head, &self.disk);
+        if let Some(parent) = self.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
+            walk.add_passing(parent, &self.disk);
+        }
+        self.sweep = Some(walk);
+    }
+
+    /// Reads the list of free extents, the first time that somebody needs it: opening need not wait
+    /// for it. What is wrong with it makes a sweep necessary.
+    fn learn_free_list(&mut self) {
+        if !core::mem::take(&mut self.list_waits) {
+            return;
+        }
+        if let Ok((rows, places)) = read_list(&self.disk, ListKind::Free, self.head.free_list)
             && self.learn_listed(&rows)
         {
+            if let Some(job) = self.job.as_mut() {
+                job.orders.old_lists.extend_from_slice(&places);
+            }
             self.list_blocks.extend(places);
             return;
         }
-        let mut walk = Walk::new(Depth::Nodes, found.high_water, &self.disk);
-        walk.add(&self.head, &self.disk);
-        if let Some(parent) = found.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
-            walk.add_passing(parent, &self.disk);
-        }
-        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
-        self.sweep = Some(walk);
+        self.begin_sweep();
     }
 
     /// Takes over the rows of a free list; `false`, and nothing is taken, if they cannot be true.
@@ -311,13 +338,16 @@ impl World {
         let slots = self.disk.geometry.ring_slots;
         let slot = |number: CommitNumber| number.0 % slots;
         let parent = self.parent.as_ref().map_or(self.head.number, |parent| parent.number);
+        let taken = |number: CommitNumber| self.void.iter().any(|&void| slot(void) == slot(number));
+        let crowded = self.void.len() + 2 >= slots as usize;
         let mut number = self.highest;
         loop {
             if number >= CommitNumber::LAST {
                 return Err(ImageError::Exhausted(CommitNumber::LAST));
             }
             number.0 += 1;
-            if slot(number) != slot(self.head.number) && slot(number) != slot(parent) {
+            let is_kept = slot(number) == slot(self.head.number) || slot(number) == slot(parent);
+            if !is_kept && (crowded || !taken(number)) {
                 return Ok(number);
             }
         }
@@ -353,11 +383,9 @@ impl World {
         if let Some(damage) = self.unaccepted {
             return self.abandon(damage.into());
         }
-        if !self.healed {
-            self.healed = true;
-            if let Err(error) = recover::read_rings(&self.disk).heal(&self.disk) {
-                return self.abandon(error);
-            }
+        self.learn_free_list();
+        if let Err(error) = self.mend_rings() {
+            return self.abandon(error);
         }
         let Some(job) = self.job.as_mut() else { return Progress::Idle };
         let journal_end = self.journal.mark();
@@ -369,6 +397,20 @@ impl World {
         }
     }
 
+    /// Before a commit's first flush: slots of which one copy is bad are written anew, and those of
+    /// commits that were given up are blanked, so that only acknowledged ones are left behind it.
+    fn mend_rings(&mut self) -> Result<(), ImageError> {
+        if !self.healed {
+            recover::read_rings(&self.disk).heal(&self.disk)?;
+            self.healed = true;
+        }
+        for number in core::mem::take(&mut self.void) {
+            self.voided.push(number);
+            recover::blank_slot(&self.disk, number)?;
+        }
+        Ok(())
+    }
+
     fn acknowledge(&mut self) -> Progress {
         let Some(job) = self.job.take() else { return Progress::Idle };
         let number = job.commit.number;
@@ -376,6 +418,7 @@ impl World {
         self.blocks.replaced(number, &job.orders.freed, &self.disk.faults);
         self.parent = Some(core::mem::replace(&mut self.head, job.commit));
         self.highest = self.highest.max(number);
+        self.voided.clear();
         self.blocks.acknowledged(number, self.head.parent);
         if let Some(parent) = &self.parent {
             self.journal.covered_up_to(parent.journal.place);
@@ -409,6 +452,10 @@ impl World {
         self.damages.extend(job.damages.iter().copied());
         if !(self.disk.faults.reuse_commit_number && job.outcome_is_unknown()) {
             self.highest = self.highest.max(job.commit.number);
+        }
+        self.void.append(&mut self.voided);
+        if job.outcome_is_unknown() && !self.disk.faults.reuse_commit_number {
+            self.void.push(job.commit.number);
         }
         let epoch = job.epoch;
         job.give_up(&mut self.blocks, &self.disk);

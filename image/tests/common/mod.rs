@@ -152,6 +152,27 @@ impl Bench {
         self.world.begin_snapshot(snapshot).expect("begin");
     }
 
+    /// A snapshot that may be declined or fail.
+    pub fn try_snapshot(&mut self, dirty: &[(u64, u64)]) -> Option<Progress> {
+        self.epoch += 1;
+        let end = dirty.iter().map(|&(page, _)| page + 1).max().unwrap_or(0);
+        self.heap_pages = self.heap_pages.max(end);
+        let snapshot = Snapshot {
+            epoch: Epoch(self.epoch),
+            frozen: Frozen::new(dirty),
+            heap: heap(self.heap_pages, self.epoch),
+            wall_ns: self.now_ns,
+            keep: Keep::Automatic,
+        };
+        self.world.begin_snapshot(snapshot).ok()?;
+        Some(self.finish(100))
+    }
+
+    /// The number of the last snapshot begun: its heap's first root word.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Steps until the snapshot is acknowledged or abandoned.
     pub fn finish(&mut self, budget: u32) -> Progress {
         loop {

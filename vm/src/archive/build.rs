@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::canonical::{CopyError, Hashes, copy_world};
 use super::load::{LoadError, load};
+use super::lookup::rehash_sends;
 use super::verify::Verified;
 use crate::heap::{Heap, HeapError};
 use crate::layout::Word;
@@ -47,24 +48,51 @@ impl core::fmt::Display for BuildError {
     }
 }
 
+/// The steps of a building, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The archive's objects stand in a heap.
+    Loaded,
+    /// Class initialisers have run.
+    Initialized,
+    /// The objects stand in canonical order, with new hashes.
+    Renumbered,
+    /// Hashed collections are in order by the new hashes.
+    Rehashed,
+    /// The objects stand in the target.
+    Copied,
+}
+
 /// Builds the world of an archive into `target`, an empty heap. `scratch` makes an empty heap at any
-/// address; `machine` runs the initialisers, then `rehash` (a receiver and a selector that are looked
-/// up in the heap they are to be sent in), if given.
+/// address; `machine` runs the initialisers, and later what puts hashed collections in order; `told`
+/// hears of each step when it is done.
 pub fn build_world(
     archive: &Verified,
     target: &mut Heap,
     scratch: &mut dyn FnMut() -> Result<Heap, HeapError>,
     machine: &mut dyn Machine,
-    rehash: Option<&dyn Fn(&Heap) -> Option<(Word, Word)>>,
+    mut told: Option<&mut dyn FnMut(Phase)>,
 ) -> Result<(), BuildError> {
+    let mut tell = |phase| {
+        if let Some(told) = told.as_mut() {
+            told(phase);
+        }
+    };
     let mut first = scratch().map_err(BuildError::Heap)?;
     let loaded = load(archive, &mut first).map_err(BuildError::Load)?;
+    tell(Phase::Loaded);
     let first = machine.send_all(first, &loaded.initializers).map_err(BuildError::Initializer)?;
+    tell(Phase::Initialized);
     let mut second = scratch().map_err(BuildError::Heap)?;
     copy_world(&first, &mut second, Hashes::Renumber).map_err(BuildError::Copy)?;
     drop(first);
-    if let Some(send) = rehash.and_then(|find| find(&second)) {
-        second = machine.send_all(second, &[send]).map_err(BuildError::Initializer)?;
+    tell(Phase::Renumbered);
+    if !loaded.initializers.is_empty() {
+        let sends = rehash_sends(&second);
+        second = machine.send_all(second, &sends).map_err(BuildError::Initializer)?;
     }
-    copy_world(&second, target, Hashes::Keep).map_err(BuildError::Copy)
+    tell(Phase::Rehashed);
+    copy_world(&second, target, Hashes::Keep).map_err(BuildError::Copy)?;
+    tell(Phase::Copied);
+    Ok(())
 }

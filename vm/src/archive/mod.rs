@@ -28,7 +28,7 @@ mod verify;
 mod walk;
 mod worldhash;
 
-pub use build::{BuildError, Machine, build_world};
+pub use build::{BuildError, Machine, Phase, build_world};
 pub use canonical::{CopyError, Hashes, copy_world};
 pub use format::{Archive, ClassEntry, Entry, Initializer, MAGIC, Value, pack};
 pub use load::{LoadError, Loaded, load};

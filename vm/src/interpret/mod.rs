@@ -16,6 +16,7 @@ mod contexts;
 mod images;
 mod initialize;
 mod objects;
+mod outside;
 mod process;
 mod quota;
 mod returns;

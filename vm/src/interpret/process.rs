@@ -41,6 +41,8 @@ pub(crate) mod state {
 
 /// The highest priority.
 pub(crate) const PRIORITIES: i64 = 100;
+/// Polls between two looks at what the heap asks for.
+const TEND_EVERY: u64 = 16;
 /// The priority of a process that is started from outside.
 const USER_PRIORITY: i64 = 40;
 
@@ -65,6 +67,9 @@ impl Vm {
             self.purge_records();
         }
         self.apply_stress();
+        if self.counters.polls % TEND_EVERY == 0 {
+            self.tend_heap();
+        }
         self.current.shrink();
         if self.current.sp < self.stack_words / 2 {
             self.current.allowed = self.stack_words;
@@ -117,7 +122,7 @@ impl Vm {
         next
     }
 
-    fn signal_known(&mut self, which: KnownObject) {
+    pub(crate) fn signal_known(&mut self, which: KnownObject) {
         let semaphore = self.known(which);
         if semaphore.is_reference() && semaphore != self.nil {
             self.signal(semaphore);
@@ -153,7 +158,7 @@ impl Vm {
     // ---- lists
 
     /// The ready list of a priority; the scheduler's queues are made if the world has none.
-    fn ready_list(&mut self, priority: i64) -> Option<Word> {
+    fn ready_list(&self, priority: i64) -> Option<Word> {
         let scheduler = self.known(KnownObject::Processor);
         let lists = self.slot_of(scheduler, 0)?;
         self.slot_of(lists, (priority.clamp(1, PRIORITIES) - 1) as usize)
@@ -303,11 +308,49 @@ impl Vm {
         if self.state_of(item) == state::TERMINATED {
             return;
         }
+        if self.is_of_earlier_session(item) {
+            self.set_state(item, state::SUSPENDED);
+            return;
+        }
         let priority = self.priority_of(item);
         self.set_state(item, state::READY);
         if let Some(list) = self.ready_list(priority) {
             self.append(list, item, first);
         }
+    }
+
+    // ---- after an opening
+
+    /// Whether a process works for a session that ended with the program.
+    fn is_of_earlier_session(&self, item: Word) -> bool {
+        self.integer_of(item, process::SERIAL).unwrap_or(0) < self.opening_serial
+            && self.slot_of(item, process::SESSION).is_some_and(|session| session != self.nil)
+    }
+
+    /// A world was opened: its own processes go on, those of earlier sessions stay suspended until
+    /// somebody resumes them. Answers how many of those were ready or running.
+    pub fn reopen(&mut self) -> usize {
+        self.opening_serial = self.next_process_serial;
+        let mut stale = 0;
+        for priority in 1..=PRIORITIES {
+            let Some(list) = self.ready_list(priority) else { continue };
+            let mut kept = alloc::vec::Vec::new();
+            while let Some(item) = self.take_first(list) {
+                if self.is_of_earlier_session(item) {
+                    self.set_state(item, state::SUSPENDED);
+                    stale += 1;
+                } else {
+                    kept.push(item);
+                }
+            }
+            kept.into_iter().for_each(|item| self.append(list, item, false));
+        }
+        let active = self.slot_of(self.known(KnownObject::Processor), 1).unwrap_or(self.nil);
+        if self.is_process(active) && self.state_of(active) == state::RUNNING {
+            stale += usize::from(self.is_of_earlier_session(active));
+            self.make_ready(active, true);
+        }
+        stale
     }
 
     // ---- switching

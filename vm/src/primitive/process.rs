@@ -61,6 +61,8 @@ fn resume(vm: &mut Vm, arguments: usize) -> Outcome {
         return Outcome::NeedsRoom(16 * 1024);
     }
     vm.answer_primitive(arguments, me);
+    // A process of an earlier session becomes one of this opening.
+    let _ = vm.ensure_stack(me);
     vm.make_ready(me, false);
     Outcome::Next(vm.preempt())
 }

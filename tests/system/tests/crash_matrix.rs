@@ -1,0 +1,92 @@
+//! The crash matrix (issue 3, must show 1 and 2).
+//!
+//! The usual run has at least 100,000 distinct cases. `MATRIX_CASES` and `MATRIX_SEED` ask for
+//! others; a failure prints the script's seed, the operation, the faults and the survivors.
+
+use image::Faults;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use system::crash::{Findings, Script, crash_everywhere, rot_everywhere, with_faults};
+
+/// Acts of a script.
+const ACTS: usize = 20;
+const THREADS: usize = 2;
+
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Everything that one script is put through.
+fn put_through(seed: u64, bugs: Faults, every: usize) -> Findings {
+    let script = Script::of(seed, ACTS);
+    let mut findings = Findings::default();
+    crash_everywhere(&script, bugs, 24, &mut findings);
+    with_faults(&script, bugs, every, 4, &mut findings);
+    rot_everywhere(&script, bugs, 3, &mut findings);
+    findings
+}
+
+#[test]
+fn no_acknowledged_loss_and_no_silent_corruption() {
+    let start = Instant::now();
+    let (first, wanted) = (number("MATRIX_SEED", 1), number("MATRIX_CASES", 100_000));
+    println!("scripts from seed {first} on, {ACTS} acts each");
+    let next = AtomicU64::new(first);
+    let whole = Mutex::new(Findings::default());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let found = put_through(next.fetch_add(1, Ordering::Relaxed), Faults::default(), 2);
+                    let mut whole = whole.lock().expect("no thread panicked");
+                    whole.add(found);
+                    if whole.distinct.len() as u64 >= wanted || whole.failures.len() > 8 {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let whole = whole.into_inner().expect("no thread panicked");
+    let scripts = next.into_inner() - first;
+    println!("{} distinct cases from {scripts} scripts in {:?}", whole.distinct.len(), start.elapsed());
+    println!("{}", whole.table.print());
+    assert!(whole.failures.is_empty(), "\n{}", whole.failures.join("\n"));
+    if wanted >= 100_000 {
+        assert_eq!(whole.table.empty_cells(), (vec![], vec![]), "cells without a case");
+    }
+}
+
+#[test]
+fn every_seeded_bug_is_noticed() {
+    let most = number("MATRIX_BUG_SEEDS", 60);
+    let bug = std::env::var("MATRIX_BUG").ok();
+    let names: Vec<&str> =
+        Faults::NAMES.iter().copied().filter(|name| bug.as_deref().is_none_or(|only| only == *name)).collect();
+    let next = AtomicU64::new(0);
+    let survived = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let bugs = Faults::only(name).expect("a name from the list");
+                    let start = Instant::now();
+                    let killed = (1..=most).find_map(|seed| {
+                        let findings = put_through(seed, bugs, 3);
+                        findings.failures.into_iter().next().map(|line| (seed, line))
+                    });
+                    match killed {
+                        Some((seed, line)) => {
+                            let line: String = line.chars().take(300).collect();
+                            println!("{name}: killed by script {seed} after {:?}: {line}", start.elapsed());
+                        }
+                        None => survived.lock().expect("no thread panicked").push(*name),
+                    }
+                }
+            });
+        }
+    });
+    let survived = survived.into_inner().expect("no thread panicked");
+    assert!(survived.is_empty(), "not noticed: {survived:?}");
+}
