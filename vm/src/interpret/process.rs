@@ -41,6 +41,8 @@ pub(crate) mod state {
 
 /// The highest priority.
 pub(crate) const PRIORITIES: i64 = 100;
+/// Polls between two looks at what the heap asks for.
+const TEND_EVERY: u64 = 16;
 /// The priority of a process that is started from outside.
 const USER_PRIORITY: i64 = 40;
 
@@ -65,6 +67,9 @@ impl Vm {
             self.purge_records();
         }
         self.apply_stress();
+        if self.counters.polls % TEND_EVERY == 0 {
+            self.tend_heap();
+        }
         self.current.shrink();
         if self.current.sp < self.stack_words / 2 {
             self.current.allowed = self.stack_words;
@@ -117,7 +122,7 @@ impl Vm {
         next
     }
 
-    fn signal_known(&mut self, which: KnownObject) {
+    pub(crate) fn signal_known(&mut self, which: KnownObject) {
         let semaphore = self.known(which);
         if semaphore.is_reference() && semaphore != self.nil {
             self.signal(semaphore);

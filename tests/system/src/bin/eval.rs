@@ -38,6 +38,9 @@ struct Options {
 struct Log;
 
 impl StoreHost for Log {
+    fn is_durable(&self) -> bool {
+        false
+    }
     fn log(&mut self, line: &str) {
         eprintln!("{line}");
     }
@@ -122,6 +125,7 @@ fn run() -> Result<bool, String> {
     let console = ConsoleService::new(Arc::new(move |index| bell.signal(index)));
     config.services = vec![Box::new(FileService::new(1)), Box::new(console)];
     let mut vm = Vm::new(heap, config)?;
+    vm.set_memory_limit(2 << 30);
     if !options.skip_initializers {
         for send in &loaded.initializers {
             if let Err(error) = vm.send_all(&[*send]) {

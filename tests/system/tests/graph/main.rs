@@ -9,10 +9,12 @@ mod arena;
 mod compare;
 mod disk;
 mod driver;
+mod forged;
 mod model;
 mod random;
 mod real;
 mod seeded;
+mod threads;
 mod world;
 
 use driver::{Plan, run};
@@ -75,4 +77,24 @@ fn histories_over_the_real_store_survive_power_cuts() {
         let never: Vec<_> = rare.iter().filter(|name| !totals.contains_key(*name)).collect();
         assert!(never.is_empty(), "never happened: {never:?}");
     }
+}
+
+#[test]
+fn histories_keep_heap_and_model_equal_with_writer_and_marker_on_threads() {
+    let count: u64 = std::env::var("GRAPH_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let only = std::env::var("GRAPH_SEED").ok().and_then(|seed| seed.parse().ok());
+    let mut totals = BTreeMap::new();
+    for seed in only.map_or(1..count + 1, |seed: u64| seed..seed + 1) {
+        let mut plan = Plan::drawn(seed, 250);
+        plan.setup.threads = true;
+        match run(plan) {
+            Ok(counts) => {
+                for (name, count) in counts {
+                    *totals.entry(name).or_insert(0usize) += count;
+                }
+            }
+            Err(failure) => panic!("{}", report(plan, failure)),
+        }
+    }
+    println!("{totals:#?}");
 }

@@ -5,6 +5,7 @@ use crate::disk::{Disk, Mirror, Writer};
 use crate::model::{Kind, Model, Node, Val, free_slots, id_slot};
 use crate::random::Random;
 use crate::real::{RealStore, Written};
+use crate::threads::Threads;
 use platform::PageSource;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct Setup {
     pub flip_every: usize,
     /// Commits go to the real store, on a simulated disk.
     pub real_store: bool,
+    /// Writer and marker run on threads of their own.
+    pub threads: bool,
 }
 
 /// The model as a commit has it.
@@ -62,6 +65,8 @@ pub struct Saved {
 }
 
 pub struct World {
+    /// Ended before the heap goes.
+    threads: Option<Threads>,
     pub heap: Heap,
     pub arena: Arc<Arena>,
     pub model: Model,
@@ -73,6 +78,7 @@ pub struct World {
     /// The real store, and whether it writes.
     real: Option<RealStore>,
     writing: bool,
+    threads_model: Option<Model>,
     pub setup: Setup,
     pub random: Random,
     pub log: Vec<String>,
@@ -114,6 +120,8 @@ impl World {
         let arena = Arc::new(Arena::new(BLOCKS_OFFSET + BLOCKS * BLOCK_BYTES, used_ranges()));
         let heap = Heap::create(arena.as_ref(), config(&setup)).expect("a heap");
         let mut world = World {
+            threads: setup.threads.then(Threads::start),
+            threads_model: None,
             heap,
             arena,
             model: Model::default(),
@@ -284,6 +292,12 @@ impl World {
         };
         self.count("flip");
         self.mirror.flip(&self.arena, &frozen)?;
+        if let Some(threads) = &mut self.threads {
+            threads.write(frozen, &self.arena);
+            threads.set_marker(self.heap.marker());
+            self.threads_model = Some(self.model.clone());
+            return self.take_fired();
+        }
         match &mut self.real {
             Some(real) => {
                 let pages = self.heap.root_word(root::BLOCK_LIMIT) * (BLOCK_BYTES / PAGE) as u64;
@@ -299,7 +313,26 @@ impl World {
     }
 
     pub fn is_writing(&self) -> bool {
-        self.writer.is_some() || self.writing
+        self.writer.is_some()
+            || self.writing
+            || self.threads.as_ref().is_some_and(Threads::is_writing)
+    }
+
+    /// Takes what the writer's thread copied.
+    fn take_copied(&mut self, wait: bool) -> Done {
+        let Some(threads) = &mut self.threads else { return Ok(()) };
+        let Some(copied) = threads.copied(wait) else { return Ok(()) };
+        let pages = copied?;
+        if self.random.percent(20) {
+            self.count("abandon");
+            self.heap.abandon();
+        } else {
+            self.count("commit");
+            self.disk.commit(pages);
+            self.saved = self.threads_model.take().map(|model| Saved { model });
+            self.heap.thaw();
+        }
+        Ok(())
     }
 
     fn write_really(&mut self, steps: usize) -> Done {
@@ -333,6 +366,9 @@ impl World {
         if self.real.is_some() {
             return self.write_really(steps);
         }
+        if self.threads.is_some() {
+            return self.take_copied(steps > 1000);
+        }
         for _ in 0..steps {
             let Some((writer, _)) = &mut self.writer else { return Ok(()) };
             if writer.step()? {
@@ -360,6 +396,12 @@ impl World {
 
     /// A crash, and the last commit opened.
     pub fn reopen(&mut self) -> Done {
+        if let Some(threads) = &mut self.threads
+            && self.saved.is_some()
+        {
+            threads.set_marker(None);
+            threads.copied(true);
+        }
         let source: Arc<dyn PageSource> = match (&mut self.real, &self.saved) {
             (Some(real), _) if real.has_snapshot() => {
                 let (model, source) = real.crash(self.arena.as_ref(), &mut self.random)?;
