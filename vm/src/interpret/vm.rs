@@ -91,15 +91,10 @@ pub trait StoreHost {
         let _ = (heap, roots);
         Err("no store".to_string())
     }
-    /// Much is dirty, or a mark waits for a flip. Without a store a flip is all there is to do.
-    fn flip(&mut self, heap: &mut Heap, roots: &mut dyn Roots) {
-        if heap.flip(roots).is_ok() {
-            heap.thaw();
-        }
-    }
-    /// Whether what a flip freezes is written: then frames are captured before each.
+    /// Whether what a flip freezes must be written. Then the port alone flips, and the machine
+    /// never does on its own.
     fn is_durable(&self) -> bool {
-        false
+        true
     }
     /// Carries out a command of the store: names, branches, history; text in, text out.
     fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {
@@ -123,7 +118,11 @@ pub trait StoreHost {
 
 /// No store.
 pub struct NoStore;
-impl StoreHost for NoStore {}
+impl StoreHost for NoStore {
+    fn is_durable(&self) -> bool {
+        false
+    }
+}
 
 /// A value that crosses to the store host.
 #[derive(Clone, Debug, PartialEq)]
@@ -323,7 +322,7 @@ impl Vm {
             nil,
             true_word: nil,
             false_word: nil,
-            forwarders: true,
+            forwarders: false,
             current: Box::new(stack),
             current_serial: 0,
             stacks: BTreeMap::new(),
@@ -367,6 +366,7 @@ impl Vm {
     pub fn refresh(&mut self) {
         self.heap.refresh_known();
         self.nil = self.heap.nil();
+        self.forwarders |= self.heap.root_word(root::FORWARDERS) != 0;
         self.true_word = self.known(KnownObject::True);
         self.false_word = self.known(KnownObject::False);
         if !self.timer_semaphore.is_reference() {
@@ -549,13 +549,11 @@ impl Vm {
         if wants.finish {
             let _ = self.with_roots(false, |heap, roots| heap.finish(roots, Some(10 * WORDS)));
         }
-        if wants.flip && self.heap.space().frozen().is_none() {
-            if self.store.is_durable() && self.capture().is_err() {
-                return;
+        if wants.flip && !self.store.is_durable() && self.heap.space().frozen().is_none() {
+            let flipped = self.with_roots(false, |heap, roots| heap.flip(roots).is_ok());
+            if flipped {
+                self.heap.thaw();
             }
-            let mut store = core::mem::replace(&mut self.store, Box::new(NoStore));
-            self.with_roots(false, |heap, roots| store.flip(heap, roots));
-            self.store = store;
         }
     }
 
@@ -617,6 +615,7 @@ impl Vm {
     /// Identities were exchanged: what the machine holds refers to what things are now.
     pub(crate) fn after_become(&mut self) {
         self.forwarders = true;
+        self.heap.set_root(root::FORWARDERS, 1);
         self.with_roots(false, |heap, roots| {
             roots.visit(&mut |word| {
                 *word = heap.resolve(*word);

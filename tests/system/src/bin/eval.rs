@@ -38,6 +38,9 @@ struct Options {
 struct Log;
 
 impl StoreHost for Log {
+    fn is_durable(&self) -> bool {
+        false
+    }
     fn log(&mut self, line: &str) {
         eprintln!("{line}");
     }
