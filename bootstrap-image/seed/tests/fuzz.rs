@@ -45,8 +45,26 @@ fn manifest() -> Manifest {
 #[test]
 fn readers_of_text_answer_or_report() {
     const SPICE: [&[u8]; 20] = [
-        b"[", b"]", b"(", b")", b"#(", b"#[", b"'", b"\"", b"$", b"| t |", b"||", b":=", b"^", b";", b"-1",
-        b" ifTrue: [", b" to: 3 do: [:i | ", b"[:x | ", b"1e9", b"\xff",
+        b"[",
+        b"]",
+        b"(",
+        b")",
+        b"#(",
+        b"#[",
+        b"'",
+        b"\"",
+        b"$",
+        b"| t |",
+        b"||",
+        b":=",
+        b"^",
+        b";",
+        b"-1",
+        b" ifTrue: [",
+        b" to: 3 do: [:i | ",
+        b"[:x | ",
+        b"1e9",
+        b"\xff",
     ];
     let sources = manifest().sources();
     let texts: Vec<String> = sources.methods.iter().map(|m| m.method.source.clone()).collect();
@@ -82,7 +100,11 @@ fn damaged_archives_are_refused_or_harmless() {
         match Claimed(&bytes).verify() {
             Err(_) => refused += 1,
             Ok(verified) => {
-                let config = HeapConfig { base: 0, reserve: BLOCKS_OFFSET + (96 << 20), ..HeapConfig::default() };
+                let config = HeapConfig {
+                    base: 0,
+                    reserve: BLOCKS_OFFSET + (96 << 20),
+                    ..HeapConfig::default()
+                };
                 let memory = SimMemory::new(Filling::Told);
                 let mut heap = Heap::create(&memory, config.clone()).unwrap();
                 if load(&verified, &mut heap).is_ok() {

@@ -89,6 +89,8 @@ pub struct World {
     done: VecDeque<Progress>,
     unverified: Vec<SummedExtent>,
     sweep: Option<Walk>,
+    /// Whether the list of a clean close is still to be read.
+    list_waits: bool,
     /// What newer commits wrote that could not be opened: kept until the next acknowledgement.
     passed_over: Vec<SummedExtent>,
     /// Whether slots of which one copy was bad were looked for and written anew.
@@ -129,6 +131,7 @@ impl World {
             done: VecDeque::new(),
             unverified: found.unverified.clone(),
             sweep: None,
+            list_waits: false,
             passed_over: Vec::new(),
             healed: false,
             void: Vec::new(),
@@ -151,23 +154,40 @@ impl World {
         Ok((world, report))
     }
 
-    /// Learns what is free from the list of a clean close, or begins the sweep.
+    /// How the free blocks will be known: from the list of a clean close, or by a sweep.
     fn find_free_blocks(&mut self, found: &Found) {
-        let trusted = found.report.clean || (self.disk.faults.trust_stale_free_list && self.head.clean);
-        if trusted
-            && let Ok((rows, places)) = read_list(&self.disk, ListKind::Free, self.head.free_list)
+        self.list_waits = found.report.clean || (self.disk.faults.trust_stale_free_list && self.head.clean);
+        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
+        if !self.list_waits {
+            self.begin_sweep();
+        }
+    }
+
+    fn begin_sweep(&mut self) {
+        let mut walk = Walk::new(Depth::Nodes, self.blocks.high_water(), &self.disk);
+        walk.add(&self.head, &self.disk);
+        if let Some(parent) = self.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
+            walk.add_passing(parent, &self.disk);
+        }
+        self.sweep = Some(walk);
+    }
+
+    /// Reads the list of free extents, the first time that somebody needs it: opening need not wait
+    /// for it. What is wrong with it makes a sweep necessary.
+    fn learn_free_list(&mut self) {
+        if !core::mem::take(&mut self.list_waits) {
+            return;
+        }
+        if let Ok((rows, places)) = read_list(&self.disk, ListKind::Free, self.head.free_list)
             && self.learn_listed(&rows)
         {
+            if let Some(job) = self.job.as_mut() {
+                job.orders.old_lists.extend_from_slice(&places);
+            }
             self.list_blocks.extend(places);
             return;
         }
-        let mut walk = Walk::new(Depth::Nodes, found.high_water, &self.disk);
-        walk.add(&self.head, &self.disk);
-        if let Some(parent) = found.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
-            walk.add_passing(parent, &self.disk);
-        }
-        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
-        self.sweep = Some(walk);
+        self.begin_sweep();
     }
 
     /// Takes over the rows of a free list; `false`, and nothing is taken, if they cannot be true.
@@ -363,6 +383,7 @@ impl World {
         if let Some(damage) = self.unaccepted {
             return self.abandon(damage.into());
         }
+        self.learn_free_list();
         if let Err(error) = self.mend_rings() {
             return self.abandon(error);
         }

@@ -9,6 +9,7 @@ mod arena;
 mod compare;
 mod disk;
 mod driver;
+mod forged;
 mod model;
 mod random;
 mod real;
