@@ -2,6 +2,7 @@
 //! stacks and reified frames at every poll; and a world goes on where a snapshot left it.
 
 mod cases;
+mod forged;
 mod limits;
 mod snapshots;
 mod world;
