@@ -57,7 +57,9 @@ pub fn compile_all<'a>(
         };
         match compile(&method.source, &environment) {
             Ok((method, warnings)) => {
-                problems.extend(warnings.into_iter().map(|warning| (definition.file, in_file(warning))));
+                problems.extend(
+                    warnings.into_iter().map(|warning| (definition.file, in_file(warning))),
+                );
                 made.push(Made { definition, method });
             }
             Err(problem) => problems.push((definition.file, in_file(problem))),

@@ -43,12 +43,18 @@ fn check_method(source: &str) {
     match compile(source, &Anything) {
         Err(problem) => {
             assert!((1..=length + 1).contains(&problem.position), "{problem:?} of {length}");
-            assert!(!problem.message.contains("a defect of this compiler"), "{source}: {problem:?}");
+            assert!(
+                !problem.message.contains("a defect of this compiler"),
+                "{source}: {problem:?}"
+            );
         }
         Ok((method, _)) => {
             assert!(admit(&method.code, false).is_ok());
             let entries = unpack_map(&method.code.source_map).unwrap_or_default();
-            assert!(entries.iter().all(|entry| 1 <= entry.start && entry.stop <= length), "{source}");
+            assert!(
+                entries.iter().all(|entry| 1 <= entry.start && entry.stop <= length),
+                "{source}"
+            );
         }
     }
 }

@@ -36,7 +36,8 @@ fn listing(source: &str) -> String {
 fn check(source: &str, wanted: &str) {
     let listing = listing(source);
     let mut lines: Vec<String> = listing.lines().skip(1).map(plain).collect();
-    let wanted: Vec<String> = wanted.lines().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect();
+    let wanted: Vec<String> =
+        wanted.lines().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect();
     if !wanted.first().is_some_and(|line| line.starts_with("arguments")) {
         lines.remove(0);
     }
@@ -55,7 +56,11 @@ fn plain(line: &str) -> String {
 fn check_problem(source: &str, position: u32, message: &str) {
     match compile(source, &Scene) {
         Ok(_) => panic!("{source} compiled"),
-        Err(problem) => assert_eq!((problem.position, problem.message.as_str()), (position, message), "{source}"),
+        Err(problem) => assert_eq!(
+            (problem.position, problem.message.as_str()),
+            (position, message),
+            "{source}"
+        ),
     }
 }
 
@@ -64,12 +69,17 @@ fn an_empty_method_returns_the_receiver() {
     check("m", "arguments 0 frame 0 depth 0 copied 0\n returnReceiver");
     check("m ^ self", "returnReceiver");
     check("m ^ a", "pushInstVar 0\n returnTop");
-    check("m [^ self]", "pushClosure copying 0\n arguments 0 frame 0 depth 1 copied 0 returns\n pushReceiver\n returnTop\n pop\n returnReceiver");
+    check(
+        "m [^ self]",
+        "pushClosure copying 0\n arguments 0 frame 0 depth 1 copied 0 returns\n pushReceiver\n returnTop\n pop\n returnReceiver",
+    );
 }
 
 #[test]
 fn literals_are_pushed_by_the_narrowest_form() {
-    check("m 127. -128. 128. nil. $a", "
+    check(
+        "m 127. -128. 128. nil. $a",
+        "
         pushInteger 127
         pop
         pushInteger -128
@@ -80,9 +90,13 @@ fn literals_are_pushed_by_the_narrowest_form() {
         pop
         pushLiteral $a
         pop
-        returnReceiver");
+        returnReceiver",
+    );
     check("m ^ 16r1F + 2e3", "pushInteger 31\n pushLiteral 2000\n add +\n returnTop");
-    check("m ^ #(a #b: c:d: + $x 'it''s' (1 -2) [3] nil foo)", "pushLiteral #(#a #b: #c:d: #+ $x 'it''s' #(1 -2) #[3] nil #foo)\n returnTop");
+    check(
+        "m ^ #(a #b: c:d: + $x 'it''s' (1 -2) [3] nil foo)",
+        "pushLiteral #(#a #b: #c:d: #+ $x 'it''s' #(1 -2) #[3] nil #foo)\n returnTop",
+    );
     check("m ^ 1.50s", "pushLiteral 3/2s2\n returnTop");
     check("m ^ 3s4", "pushLiteral 3/1s4\n returnTop");
     check("m ^ {1. a}", "pushInteger 1\n pushInstVar 0\n pushArray 2\n returnTop");
@@ -90,7 +104,11 @@ fn literals_are_pushed_by_the_narrowest_form() {
 
 #[test]
 fn equal_literals_share_an_entry() {
-    let (method, _) = compile("m ^ {'x'. #x. 'x'. #x. 1.0. 1. 1.0. #('x'). #('x'). 200. 200. $x. V. V. G. [1]. [1]}", &Scene).unwrap();
+    let (method, _) = compile(
+        "m ^ {'x'. #x. 'x'. #x. 1.0. 1. 1.0. #('x'). #('x'). 200. 200. $x. V. V. G. [1]. [1]}",
+        &Scene,
+    )
+    .unwrap();
     assert_eq!(method.code.literals.len(), 10);
 }
 
@@ -104,19 +122,24 @@ fn a_minus_is_a_sign_where_an_operand_is_expected() {
 
 #[test]
 fn statements_drop_values_and_store_by_popping() {
-    check("m a := b := V := 1. V := a", "
+    check(
+        "m a := b := V := 1. V := a",
+        "
         pushInteger 1
         storeBinding @C.V
         storeInstVar 1
         popInstVar 0
         pushInstVar 0
         popBinding @C.V
-        returnReceiver");
+        returnReceiver",
+    );
 }
 
 #[test]
 fn cascades_duplicate_the_receiver_and_inline_nothing() {
-    check("m a foo; ifTrue: [1]; bar", "
+    check(
+        "m a foo; ifTrue: [1]; bar",
+        "
         pushInstVar 0
         dup
         send foo
@@ -130,8 +153,12 @@ fn cascades_duplicate_the_receiver_and_inline_nothing() {
         pop
         send bar
         pop
-        returnReceiver");
-    check("m super x; == 1", "pushReceiver\n dup\n sendSuper x\n pop\n pushInteger 1\n sendSuper ==\n pop\n returnReceiver");
+        returnReceiver",
+    );
+    check(
+        "m super x; == 1",
+        "pushReceiver\n dup\n sendSuper x\n pop\n pushInteger 1\n sendSuper ==\n pop\n returnReceiver",
+    );
 }
 
 #[test]
@@ -142,44 +169,73 @@ fn identity_is_never_sent() {
 
 #[test]
 fn conditionals_jump() {
-    check("m ^ a ifTrue: [1]", "
+    check(
+        "m ^ a ifTrue: [1]",
+        "
         pushInstVar 0
         jumpFalse 12
         pushInteger 1
         jump 13
         pushNil
-        returnTop");
-    check("m ^ a ifFalse: [] ifTrue: [^ 2]", "
+        returnTop",
+    );
+    check(
+        "m ^ a ifFalse: [] ifTrue: [^ 2]",
+        "
         pushInstVar 0
         jumpTrue 11
         pushNil
         jump 14
         pushInteger 2
         returnTop
-        returnTop");
-    check("m ^ a and: [b]", "pushInstVar 0\n jumpFalse 12\n pushInstVar 1\n jump 13\n pushFalse\n returnTop");
-    check("m ^ a or: [b]", "pushInstVar 0\n jumpTrue 12\n pushInstVar 1\n jump 13\n pushTrue\n returnTop");
+        returnTop",
+    );
+    check(
+        "m ^ a and: [b]",
+        "pushInstVar 0\n jumpFalse 12\n pushInstVar 1\n jump 13\n pushFalse\n returnTop",
+    );
+    check(
+        "m ^ a or: [b]",
+        "pushInstVar 0\n jumpTrue 12\n pushInstVar 1\n jump 13\n pushTrue\n returnTop",
+    );
     check("m ^ a ifTrue: b", "pushInstVar 0\n pushInstVar 1\n send ifTrue:\n returnTop");
-    check("m a ifTrue: [^ self] ifFalse: [^ self]", "
+    check(
+        "m a ifTrue: [^ self] ifFalse: [^ self]",
+        "
         pushInstVar 0
         jumpFalse 7
         returnReceiver
         returnReceiver
         pop
-        returnReceiver");
+        returnReceiver",
+    );
 }
 
 #[test]
 fn nil_tests_keep_or_drop_the_value() {
-    check("m ^ a ifNil: [1]", "pushInstVar 0\n dup\n jumpNotNil 10\n pop\n pushInteger 1\n returnTop");
-    check("m ^ a ifNotNil: [:x | x]", "arguments 0 frame 1 depth 2 copied 0\n pushInstVar 0\n dup\n jumpNil 11\n popTemp 0\n pushTemp 0\n returnTop");
-    check("m ^ a ifNotNil: [1] ifNil: [2]", "pushInstVar 0\n dup\n jumpNil 14\n pop\n pushInteger 1\n jump 17\n pop\n pushInteger 2\n returnTop");
-    check("m ^ a ifNil: [2] ifNotNil: [:x | x]", "pushInstVar 0\n dup\n jumpNotNil 14\n pop\n pushInteger 2\n jump 18\n popTemp 0\n pushTemp 0\n returnTop");
+    check(
+        "m ^ a ifNil: [1]",
+        "pushInstVar 0\n dup\n jumpNotNil 10\n pop\n pushInteger 1\n returnTop",
+    );
+    check(
+        "m ^ a ifNotNil: [:x | x]",
+        "arguments 0 frame 1 depth 2 copied 0\n pushInstVar 0\n dup\n jumpNil 11\n popTemp 0\n pushTemp 0\n returnTop",
+    );
+    check(
+        "m ^ a ifNotNil: [1] ifNil: [2]",
+        "pushInstVar 0\n dup\n jumpNil 14\n pop\n pushInteger 1\n jump 17\n pop\n pushInteger 2\n returnTop",
+    );
+    check(
+        "m ^ a ifNil: [2] ifNotNil: [:x | x]",
+        "pushInstVar 0\n dup\n jumpNotNil 14\n pop\n pushInteger 2\n jump 18\n popTemp 0\n pushTemp 0\n returnTop",
+    );
 }
 
 #[test]
 fn loops_jump_back() {
-    check("m [a] whileTrue: [b]. [a] whileFalse. [a] repeat", "
+    check(
+        "m [a] whileTrue: [b]. [a] whileFalse. [a] repeat",
+        "
         pushInstVar 0
         jumpFalse 13
         pushInstVar 1
@@ -197,12 +253,15 @@ fn loops_jump_back() {
         jump 27
         pushNil
         pop
-        returnReceiver");
+        returnReceiver",
+    );
 }
 
 #[test]
 fn counting_loops_keep_the_start_and_push_literal_limits_anew() {
-    check("m 1 to: a do: [:i | i foo]", "
+    check(
+        "m 1 to: a do: [:i | i foo]",
+        "
         arguments 0 frame 2 depth 3 copied 0
         pushInteger 1
         storeTemp 0
@@ -221,8 +280,11 @@ fn counting_loops_keep_the_start_and_push_literal_limits_anew() {
         popTemp 0
         jump 8
         pop
-        returnReceiver");
-    check("m ^ a to: 1 by: -2 do: [:i | ]", "
+        returnReceiver",
+    );
+    check(
+        "m ^ a to: 1 by: -2 do: [:i | ]",
+        "
         arguments 0 frame 1 depth 3 copied 0
         pushInstVar 0
         storeTemp 0
@@ -237,8 +299,11 @@ fn counting_loops_keep_the_start_and_push_literal_limits_anew() {
         add +
         popTemp 0
         jump 4
-        returnTop");
-    check("m ^ a to: 1 by: 0 do: [:i | ]", "
+        returnTop",
+    );
+    check(
+        "m ^ a to: 1 by: 0 do: [:i | ]",
+        "
         pushInstVar 0
         pushInteger 1
         pushInteger 0
@@ -247,12 +312,15 @@ fn counting_loops_keep_the_start_and_push_literal_limits_anew() {
         pushNil
         blockReturn
         send to:by:do:
-        returnTop");
+        returnTop",
+    );
 }
 
 #[test]
 fn what_is_captured_and_never_written_later_is_copied() {
-    check("m: x | t | t := x. ^ [t foo: x]", "
+    check(
+        "m: x | t | t := x. ^ [t foo: x]",
+        "
         arguments 1 frame 2 depth 2 copied 0
         pushTemp 0
         popTemp 1
@@ -264,12 +332,15 @@ fn what_is_captured_and_never_written_later_is_copied() {
         pushTemp 1
         send foo:
         blockReturn
-        returnTop");
+        returnTop",
+    );
 }
 
 #[test]
 fn what_is_written_inside_a_block_is_shared() {
-    check("m | s t | ^ [:x | t := x. s]", "
+    check(
+        "m | s t | ^ [:x | t := x. s]",
+        "
         arguments 0 frame 2 depth 2 copied 0
         pushNewVector 1
         popTemp 0
@@ -281,12 +352,15 @@ fn what_is_written_inside_a_block_is_shared() {
         popRemote 0 of 1
         pushTemp 2
         blockReturn
-        returnTop");
+        returnTop",
+    );
 }
 
 #[test]
 fn a_block_that_names_the_variable_it_is_assigned_to_shares_it() {
-    check("m | f | f := [f]. ^ f", "
+    check(
+        "m | f | f := [f]. ^ f",
+        "
         arguments 0 frame 1 depth 1 copied 0
         pushNewVector 1
         popTemp 0
@@ -297,12 +371,15 @@ fn a_block_that_names_the_variable_it_is_assigned_to_shares_it() {
         blockReturn
         popRemote 0 of 0
         pushRemote 0 of 0
-        returnTop");
+        returnTop",
+    );
 }
 
 #[test]
 fn a_write_and_a_capture_in_one_loop_share() {
-    check("m | t | [t := a. b add: [t]] repeat", "
+    check(
+        "m | t | [t := a. b add: [t]] repeat",
+        "
         arguments 0 frame 1 depth 2 copied 0
         pushNewVector 1
         popTemp 0
@@ -319,12 +396,15 @@ fn a_write_and_a_capture_in_one_loop_share() {
         jump 4
         pushNil
         pop
-        returnReceiver");
+        returnReceiver",
+    );
 }
 
 #[test]
 fn variables_of_a_loop_are_fresh_at_each_turn() {
-    check("m [| s t u | u := [s := t]] repeat", "
+    check(
+        "m [| s t u | u := [s := t]] repeat",
+        "
         arguments 0 frame 3 depth 2 copied 0
         pushNewVector 1
         popTemp 0
@@ -344,12 +424,15 @@ fn variables_of_a_loop_are_fresh_at_each_turn() {
         jump 0
         pushNil
         pop
-        returnReceiver");
+        returnReceiver",
+    );
 }
 
 #[test]
 fn the_counter_of_a_loop_is_copied() {
-    check("m 1 to: 2 do: [:i | a add: [i]]", "
+    check(
+        "m 1 to: 2 do: [:i | a add: [i]]",
+        "
         arguments 0 frame 1 depth 3 copied 0
         pushInteger 1
         storeTemp 0
@@ -371,12 +454,15 @@ fn the_counter_of_a_loop_is_copied() {
         popTemp 0
         jump 4
         pop
-        returnReceiver");
+        returnReceiver",
+    );
 }
 
 #[test]
 fn the_reason_of_a_primitive_stands_behind_the_arguments() {
-    check("m: x <primitive: #p error: r> | t | ^ [t := r]", "
+    check(
+        "m: x <primitive: #p error: r> | t | ^ [t := r]",
+        "
         arguments 1 frame 3 depth 2 copied 0 reason
         pushNewVector 1
         popTemp 2
@@ -387,7 +473,8 @@ fn the_reason_of_a_primitive_stands_behind_the_arguments() {
         pushTemp 1
         storeRemote 0 of 0
         blockReturn
-        returnTop");
+        returnTop",
+    );
 }
 
 #[test]
@@ -401,9 +488,18 @@ fn flags_of_methods_come_from_pragmas() {
 
 #[test]
 fn clean_blocks_need_nothing_from_outside() {
-    let clean = |source: &str| listing(source).lines().filter(|line| line.ends_with("clean")).count();
+    let clean =
+        |source: &str| listing(source).lines().filter(|line| line.ends_with("clean")).count();
     assert_eq!(clean("m ^ [:x | [x]]"), 1, "the inner one copies");
-    for source in ["m ^ [self]", "m ^ [a]", "m ^ [^ 1]", "m ^ [thisContext]", "m ^ [super x]", "m ^ [[a]]", "m: x ^ [x]"] {
+    for source in [
+        "m ^ [self]",
+        "m ^ [a]",
+        "m ^ [^ 1]",
+        "m ^ [thisContext]",
+        "m ^ [super x]",
+        "m ^ [[a]]",
+        "m: x ^ [x]",
+    ] {
         assert_eq!(clean(source), 0, "{source}");
     }
     assert_eq!(clean("m ^ [V := G]"), 1);
@@ -415,14 +511,28 @@ fn source_maps_name_what_was_written() {
         let (method, _) = compile(source, &Scene).unwrap();
         let entries = seed::code::unpack_map(&method.code.source_map).unwrap();
         let text: Vec<char> = source.chars().collect();
-        entries.iter().map(|e| (e.pc, text[e.start as usize - 1..e.stop as usize].iter().collect())).collect()
+        entries
+            .iter()
+            .map(|e| (e.pc, text[e.start as usize - 1..e.stop as usize].iter().collect()))
+            .collect()
     };
-    let of = |pairs: &[(u32, &str)]| pairs.iter().map(|(pc, text)| (*pc, text.to_string())).collect::<Vec<_>>();
-    assert_eq!(positions("m a := (b foo) bar: (3)"), of(&[
-        (2, "b foo"), (7, "(b foo) bar: (3)"), (10, "a := (b foo) bar: (3)"), (12, "m a := (b foo) bar: (3)"),
-    ]));
+    let of = |pairs: &[(u32, &str)]| {
+        pairs.iter().map(|(pc, text)| (*pc, text.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        positions("m a := (b foo) bar: (3)"),
+        of(&[
+            (2, "b foo"),
+            (7, "(b foo) bar: (3)"),
+            (10, "a := (b foo) bar: (3)"),
+            (12, "m a := (b foo) bar: (3)"),
+        ])
+    );
     assert_eq!(positions("m ^ a x; y: 1"), of(&[(3, "x"), (9, "y: 1"), (12, "^ a x; y: 1")]));
-    assert_eq!(positions("é ^ a ifTrue: [1]"), of(&[(2, "a ifTrue: [1]"), (13, "^ a ifTrue: [1]")]));
+    assert_eq!(
+        positions("é ^ a ifTrue: [1]"),
+        of(&[(2, "a ifTrue: [1]"), (13, "^ a ifTrue: [1]")])
+    );
     assert_eq!(positions("m ^ [1]"), of(&[(0, "[1]"), (4, "^ [1]")]));
 }
 
@@ -431,7 +541,11 @@ fn errors_say_where_and_what() {
     check_problem("m ^ x", 5, "`x` is not declared");
     check_problem("m: x x := 1", 6, "`x` is an argument and cannot be assigned to");
     check_problem("m [:x | x := 1]", 9, "`x` is an argument and cannot be assigned to");
-    check_problem("m 1 to: 2 do: [:i | i := 1]", 21, "`i` is an argument and cannot be assigned to");
+    check_problem(
+        "m 1 to: 2 do: [:i | i := 1]",
+        21,
+        "`i` is an argument and cannot be assigned to",
+    );
     check_problem("m self := 1", 3, "`self` cannot be assigned to");
     check_problem("m | x x |", 7, "`x` is declared twice");
     check_problem("m: x | x |", 8, "`x` is declared twice");
@@ -459,7 +573,10 @@ fn warnings_do_not_stop() {
     };
     assert_eq!(warnings("m ^ Zork"), [(5, "`Zork` is not declared: bound in Undeclared".into())]);
     assert_eq!(warnings("m: a"), [(4, "`a` hides an instance variable of that name".into())]);
-    assert_eq!(warnings("m | t | [:t | t]"), [(11, "`t` hides an outer variable of that name".into())]);
+    assert_eq!(
+        warnings("m | t | [:t | t]"),
+        [(11, "`t` hides an outer variable of that name".into())]
+    );
 }
 
 #[test]

@@ -7,12 +7,14 @@ use seed::manifest::Manifest;
 use seed::problem::Severity;
 use seed::sources::Sources;
 use vm::archive::{
-    Archive, Claimed, Hashes, Verified, build_world, copy_world, find_class, find_symbol, load, pack, rehash_sends, world_hash,
+    Archive, Claimed, Hashes, Verified, build_world, copy_world, find_class, find_symbol, load,
+    pack, rehash_sends, world_hash,
 };
 use vm::heap::{Heap, HeapConfig};
 use vm::interpret::Initializers;
 use vm::layout::{
-    BLOCKS_OFFSET, ClassIndex, KnownClass, KnownObject, Word, behavior, class, method_dictionary, string_hash,
+    BLOCKS_OFFSET, ClassIndex, KnownClass, KnownObject, Word, behavior, class, method_dictionary,
+    string_hash,
 };
 
 fn manifest() -> Manifest {
@@ -26,7 +28,8 @@ fn sources() -> Sources {
 
 fn archive() -> Archive {
     let (archive, reports) = seed::world::archive_of(sources(), &manifest().initialize_first);
-    let errors: Vec<_> = reports.iter().filter(|report| report.severity == Severity::Error).collect();
+    let errors: Vec<_> =
+        reports.iter().filter(|report| report.severity == Severity::Error).collect();
     archive.unwrap_or_else(|| panic!("{errors:#?}"))
 }
 
@@ -35,7 +38,8 @@ fn verified() -> Verified {
 }
 
 fn heap() -> Heap {
-    let config = HeapConfig { base: 0, reserve: BLOCKS_OFFSET + (128 << 20), ..HeapConfig::default() };
+    let config =
+        HeapConfig { base: 0, reserve: BLOCKS_OFFSET + (128 << 20), ..HeapConfig::default() };
     Heap::create(&SimMemory::new(Filling::Told), config).unwrap()
 }
 
@@ -106,8 +110,13 @@ fn check_world(heap: &Heap) {
     assert_eq!(find_class(heap, "Object"), Some(object));
     assert_eq!(find_symbol(heap, "no such symbol"), None);
     let sends = rehash_sends(heap);
-    let names: Vec<String> = sends.iter().map(|send| text(heap, heap.slot(send.0, class::NAME))).collect();
-    assert!(["HashedCollection", "Set", "IdentityDictionary"].iter().all(|name| names.iter().any(|n| n == name)));
+    let names: Vec<String> =
+        sends.iter().map(|send| text(heap, heap.slot(send.0, class::NAME))).collect();
+    assert!(
+        ["HashedCollection", "Set", "IdentityDictionary"]
+            .iter()
+            .all(|name| names.iter().any(|n| n == name))
+    );
     assert!(!names.iter().any(|name| name == "Object" || name == "OrderedCollection"));
     assert_eq!(global(heap, "NoSuchName"), None);
     let print_string = find_symbol(heap, "printString").unwrap();
@@ -189,9 +198,12 @@ fn worlds_built_with_their_initialisers_are_identical() {
     });
     assert_eq!(world_hash(&worlds[0]), world_hash(&worlds[1]));
     worlds.iter().for_each(check_world);
-    let variable = global(&worlds[0], "HashedCollection").map(|class| worlds[0].slot(class, class::CLASS_POOL));
+    let variable = global(&worlds[0], "HashedCollection")
+        .map(|class| worlds[0].slot(class, class::CLASS_POOL));
     let values = worlds[0].slot(variable.unwrap(), 2);
     let set = (0..worlds[0].size(values)).map(|index| worlds[0].slot(values, index));
-    let set = set.filter(|binding| *binding != worlds[0].nil()).all(|b| worlds[0].slot(b, 1) != worlds[0].nil());
+    let set = set
+        .filter(|binding| *binding != worlds[0].nil())
+        .all(|b| worlds[0].slot(b, 1) != worlds[0].nil());
     assert!(set, "the initialiser of HashedCollection ran");
 }

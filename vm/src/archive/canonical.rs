@@ -11,11 +11,12 @@
 
 use alloc::vec::Vec;
 
-use super::walk::{Order, walk};
 use super::tables::{is_symbol, make_symbol_table, order_method_dictionary};
+use super::walk::{Order, walk};
 use crate::heap::Heap;
 use crate::layout::{
-    ClassIndex, Header, IMMUTABLE, KnownClass, KnownObject, Word, block_closure, context, process, root,
+    ClassIndex, Header, IMMUTABLE, KnownClass, KnownObject, Word, block_closure, context, process,
+    root,
 };
 
 /// What becomes of identity hashes.

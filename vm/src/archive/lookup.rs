@@ -21,7 +21,8 @@ pub fn find_symbol(heap: &Heap, text: &str) -> Option<Word> {
     let capacity = heap.size(table);
     let start = string_hash(points.iter().copied()) as usize;
     let places = (0..capacity).map(|step| heap.slot(table, (start + step) % capacity));
-    let found = places.take_while(|symbol| *symbol != heap.nil()).map(|symbol| heap.resolve(symbol));
+    let found =
+        places.take_while(|symbol| *symbol != heap.nil()).map(|symbol| heap.resolve(symbol));
     found.filter(|symbol| symbol.is_reference()).find(|symbol| code_points(heap, *symbol) == points)
 }
 
@@ -33,7 +34,10 @@ pub fn rehash_sends(heap: &Heap) -> Vec<(Word, Word)> {
     else {
         return Vec::new();
     };
-    classes(heap).filter(|class| inherits_from(heap, *class, root)).map(|class| (class, selector)).collect()
+    classes(heap)
+        .filter(|class| inherits_from(heap, *class, root))
+        .map(|class| (class, selector))
+        .collect()
 }
 
 fn classes(heap: &Heap) -> impl Iterator<Item = Word> + '_ {
@@ -48,7 +52,7 @@ fn inherits_from(heap: &Heap, class: Word, root: Word) -> bool {
         if next == root {
             return true;
         }
-        if !next.is_reference() || next == heap.nil() || heap.size(next) <= behavior::SUPERCLASS {
+        if !next.is_reference() || next == heap.nil() || heap.size(next) == 0 {
             return false;
         }
         next = heap.resolve(heap.slot(next, behavior::SUPERCLASS));

@@ -7,9 +7,9 @@
 //!   reading them: contents are exchanged only between objects of references, or of raw data.
 
 use super::shared::state;
-use super::{Heap, WriteKind};
+use super::Heap;
 use crate::layout::{
-    BLOCK_BYTES, BlockKind, ClassIndex, Extent, Format, Header, KnownClass, LOST_WORD, PAGE_BYTES,
+    BLOCK_BYTES, BlockEntry, BlockKind, ClassIndex, Extent, Format, Header, KnownClass, LOST_WORD, PAGE_BYTES,
     PAGES_PER_BLOCK, PINNED, SizeWord, Word, behavior,
 };
 use image::PageIndex;
@@ -198,7 +198,7 @@ impl Heap {
     fn lose_large(&mut self, page: usize) {
         let head = self.shared.run_head(self.shared.block_of(page));
         let start = self.shared.block_address(head);
-        let run = crate::layout::BlockEntry::run_of(self.shared.entry_word(head, 1)).max(1) as usize;
+        let run = BlockEntry::run_of(self.shared.entry_word(head, 1)).max(1) as usize;
         if start >= page {
             let slots = run * BLOCK_BYTES / 8 - 2;
             self.store_raw_at(start, SizeWord::new(slots).0);
@@ -207,6 +207,10 @@ impl Heap {
             let header = start + extent.lead * 8;
             let lost = Self::lost_header(extent.slots, self.shared.header(header).hash());
             self.store_raw_at(header, lost.0);
+            let rest = (run * BLOCK_BYTES / 8).saturating_sub(extent.words);
+            if rest > 0 {
+                self.put_filler(start + extent.words * 8, rest);
+            }
         }
     }
 
@@ -234,9 +238,11 @@ impl Heap {
         if at < end {
             self.fill_tail(end);
         }
+        self.recount_block(self.shared.block_of(page));
     }
 
-    /// From a page's end to the next start in its block there is nothing any more.
+    /// From a page's end to the next start in its block there is nothing any more; at the very end
+    /// may be the header of an object whose size word is lost.
     fn fill_tail(&mut self, end: usize) {
         if self.shared.offset_in_block(end) == 0 {
             return;
@@ -247,9 +253,29 @@ impl Heap {
             .find_map(|page| self.shared.start_on(block, page))
             .unwrap_or(self.shared.block_address(block) + BLOCK_BYTES);
         if next > end {
-            self.prepare_write(end, 8, WriteKind::Raw);
-            self.put_filler(end, (next - end) / 8);
-            self.note_start(end);
+            self.store_raw_at(end, LOST_WORD);
         }
+        if next > end + 8 {
+            self.put_filler(end + 8, (next - end) / 8 - 1);
+        }
+    }
+
+    /// Reads first starts and free bytes of a block from the block itself.
+    fn recount_block(&mut self, block: usize) {
+        let from = self.shared.block_address(block);
+        let mut entry = BlockEntry::default();
+        let mut free = 0;
+        let mut at = from;
+        while at < from + BLOCK_BYTES {
+            let Some(extent) = self.shared.extent(at) else { return };
+            entry.note(at - from);
+            if extent.lead == 0 && self.shared.header(at).is_filler() {
+                free += extent.words * 8;
+            }
+            at += extent.words * 8;
+        }
+        self.set_entry_word(block, 2, entry.0[2]);
+        self.set_entry_word(block, 3, entry.0[3]);
+        self.set_kind(block, self.shared.kind(block), free);
     }
 }

@@ -6,7 +6,7 @@
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
 use super::host::{Host, settle, snapshot_of};
-use super::opened::{Opened, heap_failure};
+use super::opened::{Opened, clock_text, heap_failure};
 use super::signals::{self, Wish};
 use super::writer::Desk;
 use crate::cli::{Exit, Failure};
@@ -314,6 +314,30 @@ impl Living {
                 Err(Failure::new(Exit::Unsaved, message))
             }
         }
+    }
+
+    /// Begins a snapshot now, if there is something to save and none is in writing.
+    pub fn save_soon(&mut self) -> Result<(), Failure> {
+        let Some(desk) = self.desk.clone() else { return Ok(()) };
+        if let Some(outcome) = desk.take_outcome() {
+            let outcome = settle(&mut self.vm.heap, outcome);
+            self.note(outcome);
+        }
+        if desk.is_busy() || !self.has_something_to_save() {
+            return Ok(());
+        }
+        self.begin_saving(&desk)
+    }
+
+    /// Keeps the present under a name with the time in it.
+    pub fn name_moment(&mut self, what: &str) -> Result<(), Failure> {
+        self.save()?;
+        let Some(desk) = &self.desk else { return Ok(()) };
+        let wall_ns = self.clock.wall_ns();
+        let name = format!("{what} {}.{:03}", clock_text(wall_ns), wall_ns / 1_000_000 % 1000);
+        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
+        let named = desk.world().name(&name, wall_ns);
+        named.map(|_| ()).map_err(|error| super::failure(&path, &error))
     }
 
     /// Saves, closes the file cleanly, and ends the writer.

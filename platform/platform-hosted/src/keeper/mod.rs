@@ -17,6 +17,7 @@ mod signals;
 mod writer;
 
 pub use errors::failure;
+pub use host::{find_moment, kind};
 pub use living::{Ending, Living, Saving};
 pub use make::{make, scratch};
-pub use opened::{Opened, open};
+pub use opened::{Opened, clock_text, open};

@@ -76,10 +76,6 @@ impl Arena {
         self.used.iter().cloned().flatten()
     }
 
-    /// Writes a page behind the heap's back, as a lost page is filled.
-    pub fn fill_page(&self, page: usize, value: u64) {
-        self.heap.words(page).iter().for_each(|word| word.store(value, Ordering::Relaxed));
-    }
 }
 
 struct HeapRegion(Arc<Block>);

@@ -26,6 +26,10 @@ impl PageSource for Disk {
 }
 
 impl Disk {
+    pub fn pages(&self) -> BTreeMap<usize, Page> {
+        self.0.lock().unwrap().clone()
+    }
+
     pub fn commit(&self, pages: BTreeMap<usize, Page>) {
         self.0.lock().unwrap().extend(pages);
     }

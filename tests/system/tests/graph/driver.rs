@@ -146,6 +146,13 @@ fn interrupt_a_sweep(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
     world.check()
 }
 
+/// Some operations without checks, for whoever wants a world to look at.
+pub fn operate(world: &mut World, plan: &Plan, steps: usize) -> Done {
+    let weights = weights(&mut world.random, plan.bias);
+    begin(world, plan, &weights)?;
+    (0..steps).try_for_each(|_| step(world, &weights))
+}
+
 fn size(random: &mut Random) -> usize {
     match random.below(40) {
         0 => 1100 + random.below(200),
