@@ -220,12 +220,31 @@ impl Script {
         self.mark(begun);
     }
 
+    /// The process ends, by a close or by a kill, and the world is opened again.
+    fn reopen(&mut self, closed: bool) {
+        if closed {
+            self.states.push(self.now.clone());
+            let place = self.states.len() - 1;
+            self.mark(place);
+            self.last_mark_begins(place);
+            self.flushed = self.journal.len();
+            self.bench.world.close(9).expect("close");
+            self.done();
+        }
+        let store: Arc<dyn platform::Store> = Arc::new(self.bench.store.clone());
+        let salt = 1000 + self.marks.len() as u64;
+        let options = OpenOptions { faults: self.faults, ..options(salt) };
+        let (world, report) = World::open(store, &options).expect("open again");
+        assert!(report.lost_commits.is_empty(), "{report:?}");
+        self.bench.world = world;
+    }
+
     fn run(&mut self, operations: usize) {
         self.snapshot();
         self.bench.store.record();
         self.mark(self.states.len() - 1);
         for _ in 0..operations {
-            match self.random.below(16) {
+            match self.random.below(18) {
                 0..=5 => self.snapshot(),
                 6 => self.name(),
                 7 => self.branch(),
@@ -234,6 +253,8 @@ impl Script {
                 11 => self.thin(),
                 12 | 13 => self.journal_append(),
                 14 => self.journal_flush(),
+                15 => self.reopen(true),
+                16 => self.reopen(false),
                 _ => while self.bench.world.tend(Budget(9)).expect("tend") {},
             }
         }

@@ -36,11 +36,14 @@ impl<'a> Classes<'a> {
             return Some(format!("the superclass `{name}` of `{}` is not defined", class.name));
         }
         let chain = self.chain(&class.name);
-        if chain.last().is_some_and(|root| root.superclass.is_some()) && chain.len() > self.sources.classes.len() {
+        if chain.last().is_some_and(|root| root.superclass.is_some())
+            && chain.len() > self.sources.classes.len()
+        {
             return Some(format!("`{}` inherits from itself", class.name));
         }
         let mut seen = HashSet::new();
-        let twice = chain.iter().rev().flat_map(|c| &c.instance_variables).find(|name| !seen.insert(*name));
+        let twice =
+            chain.iter().rev().flat_map(|c| &c.instance_variables).find(|name| !seen.insert(*name));
         if let Some(name) = twice {
             return Some(format!("`{}` has two instance variables `{name}`", class.name));
         }
@@ -105,7 +108,8 @@ impl Environment for ClassEnvironment<'_> {
     }
 
     fn binding(&self, name: &str) -> Option<Binding> {
-        let variables = self.chain.iter().find_map(|class| self.classes.class_variable(class, name));
+        let variables =
+            self.chain.iter().find_map(|class| self.classes.class_variable(class, name));
         let pools = || {
             let pools = self.chain.iter().flat_map(|class| &class.pools);
             let mut holders = pools.flat_map(|pool| self.classes.chain(pool));

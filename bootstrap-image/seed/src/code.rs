@@ -68,9 +68,16 @@ pub fn admit(code: &Code, is_block: bool) -> Result<(), Flaw> {
     let literals: Vec<LiteralKind> = code.literals.iter().map(kind).collect();
     let sites: Option<Vec<u8>> = code.sites.iter().map(|selector| arity(selector)).collect();
     let sites = sites.ok_or(Flaw { pc: 0, what: "a site without a selector" })?;
-    let frame = FrameWord::unpack(code.frame_word()).ok_or(Flaw { pc: 0, what: "a bad frame word" })?;
+    let frame =
+        FrameWord::unpack(code.frame_word()).ok_or(Flaw { pc: 0, what: "a bad frame word" })?;
     let bytecodes = &code.bytecodes;
-    vm::bytecode::verify(&CodeView { frame, bytecodes, literals: &literals, sites: &sites, is_block })?;
+    vm::bytecode::verify(&CodeView {
+        frame,
+        bytecodes,
+        literals: &literals,
+        sites: &sites,
+        is_block,
+    })?;
     code.literals.iter().try_for_each(|constant| match constant {
         Constant::Block(block) => admit(block, true),
         _ => Ok(()),

@@ -35,9 +35,12 @@ pub fn inlined<'a>(receiver: &'a Expression, message: &'a Message) -> Option<Inl
     if matches!(receiver, Expression::Pseudo(Pseudo::Super, _)) {
         return None;
     }
-    let plain = |index: usize| message.arguments[index].as_block().filter(|b| b.arguments.is_empty());
-    let optional = |index: usize| message.arguments[index].as_block().filter(|b| b.arguments.len() <= 1);
-    let counted = |index: usize| message.arguments[index].as_block().filter(|b| b.arguments.len() == 1);
+    let plain =
+        |index: usize| message.arguments[index].as_block().filter(|b| b.arguments.is_empty());
+    let optional =
+        |index: usize| message.arguments[index].as_block().filter(|b| b.arguments.len() <= 1);
+    let counted =
+        |index: usize| message.arguments[index].as_block().filter(|b| b.arguments.len() == 1);
     let looped = || receiver.as_block().filter(|b| b.arguments.is_empty());
     Some(match message.selector.as_str() {
         "ifTrue:" => Inlined::If(plain(0)?, true),

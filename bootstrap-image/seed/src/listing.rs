@@ -44,10 +44,10 @@ fn code_listing(text: &mut String, code: &Code, level: usize) {
             let _ = write!(text, "  ; {}-{}", entry.start, entry.stop);
         }
         text.push('\n');
-        if instruction.opcode == Opcode::PushClosure {
-            if let Some(Constant::Block(block)) = code.literals.get(instruction.a as usize) {
-                code_listing(text, block, level + 2);
-            }
+        if instruction.opcode == Opcode::PushClosure
+            && let Some(Constant::Block(block)) = code.literals.get(instruction.a as usize)
+        {
+            code_listing(text, block, level + 2);
         }
         pc += instruction.length;
     }
@@ -59,6 +59,7 @@ fn flags(flags: u64) -> String {
         (frame_flags::HAS_NON_LOCAL_RETURN, " returns"),
         (frame_flags::UNWIND, " unwind"),
         (frame_flags::HANDLER, " handler"),
+        (frame_flags::PRIMITIVE_ERROR, " reason"),
     ];
     names.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect()
 }
@@ -67,12 +68,16 @@ fn operands(text: &mut String, code: &Code, pc: usize, instruction: Instruction)
     let Instruction { opcode, a, b, length } = instruction;
     let constant = || code.literals.get(a as usize).map_or("?".into(), constant_text);
     let _ = match opcode {
-        Opcode::PushLiteral | Opcode::PushLiteralWide | Opcode::PushBinding => write!(text, " {}", constant()),
+        Opcode::PushLiteral | Opcode::PushLiteralWide | Opcode::PushBinding => {
+            write!(text, " {}", constant())
+        }
         Opcode::StoreBinding | Opcode::PopBinding => write!(text, " {}", constant()),
         Opcode::PushClosure => write!(text, " copying {b}"),
         Opcode::PushRemote | Opcode::StoreRemote | Opcode::PopRemote => write!(text, " {a} of {b}"),
         _ if opcode.is_jump() => write!(text, " {}", pc as i64 + length as i64 + i64::from(a)),
-        _ if opcode.has_site() => write!(text, " {}", code.sites.get(a as usize).map_or("?", |s| s)),
+        _ if opcode.has_site() => {
+            write!(text, " {}", code.sites.get(a as usize).map_or("?", |s| s))
+        }
         _ if length > 1 => write!(text, " {a}"),
         _ => Ok(()),
     };
@@ -97,7 +102,9 @@ pub fn literal_text(literal: &Literal) -> String {
         Literal::False => "false".into(),
         Literal::Integer(value) => value.decimal(),
         Literal::Float(bits) => format!("{:?}", f64::from_bits(*bits)),
-        Literal::Scaled(above, below, scale) => format!("{}/{}s{scale}", above.decimal(), below.decimal()),
+        Literal::Scaled(above, below, scale) => {
+            format!("{}/{}s{scale}", above.decimal(), below.decimal())
+        }
         Literal::Character(c) => format!("${c}"),
         Literal::String(text) => format!("'{}'", text.replace('\'', "''")),
         Literal::Symbol(text) => format!("#{text}"),

@@ -10,7 +10,8 @@ use seed::manifest::Manifest;
 use seed::problem::Severity;
 use seed::sources::Sources;
 
-const USAGE: &str = "usage: seed check [-q] PATH… | seed dump PATH… CLASS SELECTOR | seed archive MANIFEST [FILE]";
+const USAGE: &str =
+    "usage: seed check [-q] PATH… | seed dump PATH… CLASS SELECTOR | seed archive MANIFEST [FILE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

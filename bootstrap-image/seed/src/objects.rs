@@ -45,7 +45,13 @@ impl Objects {
     }
 
     fn add(&mut self, class: u32, format: Format, start: usize, length: usize) -> Value {
-        let entry = Entry { class, format: format as u8, immutable: 0, start: start as u32, length: length as u32 };
+        let entry = Entry {
+            class,
+            format: format as u8,
+            immutable: 0,
+            start: start as u32,
+            length: length as u32,
+        };
         self.archive.objects.push(entry);
         Value::object(self.archive.objects.len() as u32 - 1)
     }
@@ -67,7 +73,9 @@ impl Objects {
     /// Sets a slot of an object that was made.
     pub fn set(&mut self, object: Value, slot: usize, value: Value) {
         let entry = object.as_object().map(|number| self.archive.objects[number as usize]);
-        if let Some(word) = entry.and_then(|entry| self.archive.words.get_mut(entry.start as usize + slot)) {
+        if let Some(word) =
+            entry.and_then(|entry| self.archive.words.get_mut(entry.start as usize + slot))
+        {
             *word = value.0;
         }
     }
@@ -126,8 +134,11 @@ impl Objects {
         if let Some(small) = value.as_small() {
             return Objects::small(small);
         }
-        let class =
-            if value.negative { KnownClass::LargeNegativeInteger } else { KnownClass::LargePositiveInteger };
+        let class = if value.negative {
+            KnownClass::LargeNegativeInteger
+        } else {
+            KnownClass::LargePositiveInteger
+        };
         let large = self.raw(class, Format::Bytes, &value.magnitude);
         self.freeze(large)
     }
@@ -141,7 +152,9 @@ impl Objects {
             Literal::Integer(value) => return self.integer(value),
             Literal::Character(c) => return Value::immediate(Word::character(u32::from(*c))),
             Literal::Symbol(text) => return self.symbol(text),
-            Literal::Float(bits) => self.raw(KnownClass::BoxedFloat64, Format::Words64, &bits.to_le_bytes()),
+            Literal::Float(bits) => {
+                self.raw(KnownClass::BoxedFloat64, Format::Words64, &bits.to_le_bytes())
+            }
             Literal::String(text) => self.string(text),
             Literal::Bytes(bytes) => self.byte_array(bytes),
             Literal::Array(items) => {

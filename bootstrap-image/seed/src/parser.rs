@@ -6,11 +6,12 @@
 //! - P2 The span of a message includes the parentheses around its receiver and last argument; the
 //!   span of an expression does not include its own.
 
+mod literals;
+
 use crate::ast::{
-    Block, Body, Declaration, Expression, Literal, MAX_DEPTH, Message, Method, Pragma, Pseudo, Statement,
-    Variable,
+    Block, Body, Declaration, Expression, Literal, MAX_DEPTH, Message, Method, Pragma, Pseudo,
+    Statement, Variable,
 };
-use crate::number::Integer;
 use crate::problem::{Problem, Span};
 use crate::scanner::{Token, scan};
 
@@ -87,7 +88,10 @@ impl Parser {
     }
 
     fn expected<T>(&self, what: &str) -> Result<T, Problem> {
-        Err(Problem::error(self.span().start, format!("expected {what}, found {}", self.token().describe())))
+        Err(Problem::error(
+            self.span().start,
+            format!("expected {what}, found {}", self.token().describe()),
+        ))
     }
 
     /// The mark, its span answered.
@@ -96,10 +100,16 @@ impl Parser {
         if self.skip_mark(mark) { Ok(span) } else { self.expected(&format!("`{mark}`")) }
     }
 
-    fn nest<T>(&mut self, inner: impl FnOnce(&mut Parser) -> Result<T, Problem>) -> Result<T, Problem> {
+    fn nest<T>(
+        &mut self,
+        inner: impl FnOnce(&mut Parser) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         self.nesting += 1;
         if self.nesting > MAX_DEPTH / 4 {
-            return Err(Problem::error(self.span().start, format!("nested deeper than {}", MAX_DEPTH / 4)));
+            return Err(Problem::error(
+                self.span().start,
+                format!("nested deeper than {}", MAX_DEPTH / 4),
+            ));
         }
         let result = inner(self);
         self.nesting -= 1;
@@ -113,12 +123,12 @@ impl Parser {
 
     fn skip_bar(&mut self) {
         let (token, span) = &mut self.tokens[self.at];
-        if let Token::Binary(text) = token {
-            if text.len() > 1 {
-                text.remove(0);
-                span.start += 1;
-                return;
-            }
+        if let Token::Binary(text) = token
+            && text.len() > 1
+        {
+            text.remove(0);
+            span.start += 1;
+            return;
         }
         self.advance();
     }
@@ -219,7 +229,10 @@ impl Parser {
                     return Err(Problem::error(start, "a second primitive"));
                 }
                 let Some(Literal::Symbol(name)) = pragma.arguments.into_iter().next() else {
-                    return Err(Problem::error(start, "expected a symbol, the name of a primitive"));
+                    return Err(Problem::error(
+                        start,
+                        "expected a symbol, the name of a primitive",
+                    ));
                 };
                 method.primitive = Some(name);
                 method.reason = reason;
@@ -273,8 +286,8 @@ impl Parser {
     }
 
     fn assignment(&mut self) -> Result<Operand, Problem> {
-        let assigns =
-            matches!(self.token(), Token::Identifier(_)) && self.tokens[self.at + 1].0 == Token::Assign;
+        let assigns = matches!(self.token(), Token::Identifier(_))
+            && self.tokens[self.at + 1].0 == Token::Assign;
         if !assigns {
             return self.cascade();
         }
@@ -283,7 +296,11 @@ impl Parser {
         self.advance();
         let value = self.expression()?;
         let outer = span.to(value.outer);
-        self.operand(Expression::Assignment(variable, Box::new(value.expression), outer), outer, value.depth)
+        self.operand(
+            Expression::Assignment(variable, Box::new(value.expression), outer),
+            outer,
+            value.depth,
+        )
     }
 
     fn variable(&mut self) -> Result<Variable, Problem> {
@@ -299,9 +316,17 @@ impl Parser {
     }
 
     /// One level above operands of the given depth.
-    fn operand(&self, expression: Expression, outer: Span, below: usize) -> Result<Operand, Problem> {
+    fn operand(
+        &self,
+        expression: Expression,
+        outer: Span,
+        below: usize,
+    ) -> Result<Operand, Problem> {
         if below >= MAX_DEPTH {
-            return Err(Problem::error(outer.start, format!("an expression deeper than {MAX_DEPTH}")));
+            return Err(Problem::error(
+                outer.start,
+                format!("an expression deeper than {MAX_DEPTH}"),
+            ));
         }
         Ok(Operand { expression, outer, depth: below + 1 })
     }
@@ -381,12 +406,17 @@ impl Parser {
 
     fn binary_part(&mut self) -> Result<(Message, usize), Problem> {
         let span = self.span();
-        let Token::Binary(selector) = self.token().clone() else { return self.expected("an operator") };
+        let Token::Binary(selector) = self.token().clone() else {
+            return self.expected("an operator");
+        };
         self.advance();
         let primary = self.primary()?;
         let argument = self.unary_messages(primary)?.0;
-        let message =
-            Message { selector, arguments: vec![argument.expression], span: span.to(argument.outer) };
+        let message = Message {
+            selector,
+            arguments: vec![argument.expression],
+            span: span.to(argument.outer),
+        };
         Ok((message, argument.depth))
     }
 
@@ -478,133 +508,5 @@ impl Parser {
         let span = open.to(self.require_mark(']')?);
         let block = Block { number, arguments, body, span };
         self.operand(Expression::Block(Box::new(block)), span, depth)
-    }
-
-    // --- literals
-
-    /// A literal outside an array: a sign may precede a number.
-    fn literal(&mut self, what: &str) -> Result<Literal, Problem> {
-        match self.token().clone() {
-            Token::Literal(literal) => {
-                self.advance();
-                Ok(literal)
-            }
-            Token::Binary(sign) if sign == "-" => self.negative_number(what),
-            Token::ArrayStart => {
-                self.advance();
-                self.nest(|parser| parser.array_elements())
-            }
-            Token::BytesStart => {
-                self.advance();
-                self.byte_elements()
-            }
-            Token::Identifier(name) => match Self::constant(&name) {
-                Some(constant) => {
-                    self.advance();
-                    Ok(constant)
-                }
-                None => self.expected(what),
-            },
-            _ => self.expected(what),
-        }
-    }
-
-    fn constant(name: &str) -> Option<Literal> {
-        match name {
-            "nil" => Some(Literal::Nil),
-            "true" => Some(Literal::True),
-            "false" => Some(Literal::False),
-            _ => None,
-        }
-    }
-
-    /// Whether a number follows the sign that stands here directly.
-    fn sign_of_number(&self) -> bool {
-        let (next, span) = &self.tokens[(self.at + 1).min(self.tokens.len() - 1)];
-        self.is_binary("-")
-            && span.start == self.span().stop + 1
-            && matches!(next, Token::Literal(literal) if literal.is_number())
-    }
-
-    fn negative_number(&mut self, what: &str) -> Result<Literal, Problem> {
-        if !self.sign_of_number() {
-            return self.expected(what);
-        }
-        self.advance();
-        let Token::Literal(number) = self.token().clone() else { return self.expected(what) };
-        self.advance();
-        Ok(match number {
-            Literal::Integer(value) => Literal::Integer(value.negated()),
-            Literal::Float(bits) => Literal::Float((-f64::from_bits(bits)).to_bits()),
-            Literal::Scaled(above, below, scale) => Literal::Scaled(above.negated(), below, scale),
-            other => other,
-        })
-    }
-
-    fn array_elements(&mut self) -> Result<Literal, Problem> {
-        let mut elements = Vec::new();
-        while !self.skip_mark(')') {
-            elements.push(self.array_element()?);
-        }
-        Ok(Literal::Array(elements))
-    }
-
-    fn array_element(&mut self) -> Result<Literal, Problem> {
-        const WHAT: &str = "a literal or `)`";
-        match self.token().clone() {
-            Token::Mark('(') => {
-                self.advance();
-                self.nest(|parser| parser.array_elements())
-            }
-            Token::Mark('[') => {
-                self.advance();
-                self.byte_elements()
-            }
-            Token::Identifier(name) if Self::constant(&name).is_none() => {
-                self.advance();
-                Ok(Literal::Symbol(name))
-            }
-            Token::Keyword(_) => self.bare_keywords(),
-            Token::Binary(name) if !self.sign_of_number() => {
-                self.advance();
-                Ok(Literal::Symbol(name))
-            }
-            _ => self.literal(WHAT),
-        }
-    }
-
-    /// `at:put:` without a hash in an array: keywords that touch are one symbol.
-    fn bare_keywords(&mut self) -> Result<Literal, Problem> {
-        let mut symbol = String::new();
-        let mut stop = None;
-        loop {
-            let span = self.span();
-            let touches = stop.is_none_or(|stop| span.start == stop + 1);
-            match self.token() {
-                Token::Keyword(name) if touches => symbol.push_str(name),
-                Token::Identifier(_) if touches => {
-                    return Err(Problem::error(span.start, "a symbol of keywords ends with a colon"));
-                }
-                _ => return Ok(Literal::Symbol(symbol)),
-            }
-            stop = Some(span.stop);
-            self.advance();
-        }
-    }
-
-    fn byte_elements(&mut self) -> Result<Literal, Problem> {
-        let mut bytes = Vec::new();
-        while !self.skip_mark(']') {
-            let byte = match self.token() {
-                Token::Literal(Literal::Integer(value)) => Integer::as_small(value),
-                _ => return self.expected("a byte or `]`"),
-            };
-            match byte.and_then(|value| u8::try_from(value).ok()) {
-                Some(byte) => bytes.push(byte),
-                None => return Err(Problem::error(self.span().start, "a byte is 0 to 255")),
-            }
-            self.advance();
-        }
-        Ok(Literal::Bytes(bytes))
     }
 }

@@ -37,7 +37,9 @@ impl Token {
     /// How a message names it.
     pub fn describe(&self) -> String {
         match self {
-            Token::Identifier(text) | Token::Keyword(text) | Token::Binary(text) => format!("`{text}`"),
+            Token::Identifier(text) | Token::Keyword(text) | Token::Binary(text) => {
+                format!("`{text}`")
+            }
             Token::Literal(_) => "a literal".into(),
             Token::ArrayStart => "`#(`".into(),
             Token::BytesStart => "`#[`".into(),
@@ -118,7 +120,10 @@ impl Scanner<'_> {
         self.at += 1;
         loop {
             match self.peek() {
-                None => return self.fail(start, format!("this {what} does not end: expected `{delimiter}`")),
+                None => {
+                    return self
+                        .fail(start, format!("this {what} does not end: expected `{delimiter}`"));
+                }
                 Some(c) if c == delimiter && self.peek_at(1) == Some(delimiter) => {
                     content.push(c);
                     self.at += 2;
@@ -189,7 +194,8 @@ impl Scanner<'_> {
     fn operator(&mut self) -> String {
         let start = self.at;
         while self.peek().is_some_and(is_operator) {
-            let signs = self.peek() == Some('-') && self.peek_at(1).is_some_and(|c| c.is_ascii_digit());
+            let signs =
+                self.peek() == Some('-') && self.peek_at(1).is_some_and(|c| c.is_ascii_digit());
             if signs && self.at > start {
                 break;
             }
@@ -294,7 +300,8 @@ impl Scanner<'_> {
         }
         let start = self.at;
         self.at += first;
-        let size = self.digits(10).iter().fold(0i32, |sum, digit| (sum * 10 + *digit as i32).min(99_999));
+        let size =
+            self.digits(10).iter().fold(0i32, |sum, digit| (sum * 10 + *digit as i32).min(99_999));
         if size > 9_999 {
             return self.fail(start, "an exponent is at most 9999");
         }
@@ -305,7 +312,9 @@ impl Scanner<'_> {
         let start = self.at;
         match self.exponent()? {
             None => Ok(()),
-            Some(exponent) if exponent < 0 => self.fail(start, "an integer has no negative exponent"),
+            Some(exponent) if exponent < 0 => {
+                self.fail(start, "an integer has no negative exponent")
+            }
             Some(exponent) => {
                 if !value.is_zero() {
                     (0..exponent).for_each(|_| value.push_digit(radix, 0));
@@ -315,7 +324,12 @@ impl Scanner<'_> {
         }
     }
 
-    fn fractional(&mut self, start: usize, whole: &[u32], fraction: &[u32]) -> Result<Literal, Problem> {
+    fn fractional(
+        &mut self,
+        start: usize,
+        whole: &[u32],
+        fraction: &[u32],
+    ) -> Result<Literal, Problem> {
         if self.peek() == Some('s') {
             return self.scaled(start, whole, fraction);
         }
@@ -327,7 +341,12 @@ impl Scanner<'_> {
         }
     }
 
-    fn scaled(&mut self, start: usize, whole: &[u32], fraction: &[u32]) -> Result<Literal, Problem> {
+    fn scaled(
+        &mut self,
+        start: usize,
+        whole: &[u32],
+        fraction: &[u32],
+    ) -> Result<Literal, Problem> {
         self.at += 1;
         let written = self.digits(10);
         let scale = if written.is_empty() {

@@ -23,9 +23,10 @@ pub fn format_of(classes: &Classes<'_>, name: &str) -> Format {
 fn expected_format(class: KnownClass) -> Format {
     match class {
         KnownClass::BoxedFloat64 | KnownClass::DoubleWordArray => Format::Words64,
-        KnownClass::WideString | KnownClass::WideSymbol | KnownClass::WordArray | KnownClass::Float32 => {
-            Format::Words32
-        }
+        KnownClass::WideString
+        | KnownClass::WideSymbol
+        | KnownClass::WordArray
+        | KnownClass::Float32 => Format::Words32,
         KnownClass::DoubleByteArray => Format::Words16,
         KnownClass::LargePositiveInteger
         | KnownClass::LargeNegativeInteger
@@ -58,7 +59,10 @@ pub fn defects(classes: &Classes<'_>) -> Vec<(Option<usize>, Problem)> {
     }
     for (name, slots) in SLOTS {
         let Some(class) = classes.named(name) else {
-            defects.push((None, Problem::error(1, format!("the machine's class `{name}` is not defined"))));
+            defects.push((
+                None,
+                Problem::error(1, format!("the machine's class `{name}` is not defined")),
+            ));
             continue;
         };
         let variables = classes.instance_variables(name, false);
@@ -66,8 +70,9 @@ pub fn defects(classes: &Classes<'_>) -> Vec<(Option<usize>, Problem)> {
             let wanted = variable_name(slot);
             if variables.get(*index).copied() != Some(wanted.as_str()) {
                 let found = variables.get(*index).unwrap_or(&"nothing");
-                let message =
-                    format!("slot {index} of `{name}` has to be `{wanted}` for the machine, found `{found}`");
+                let message = format!(
+                    "slot {index} of `{name}` has to be `{wanted}` for the machine, found `{found}`"
+                );
                 defects.push((Some(class.file), Problem::error(class.position, message)));
             }
         }
@@ -81,7 +86,8 @@ fn known_class_defect(
     class: &ClassDefinition,
 ) -> Option<(Option<usize>, Problem)> {
     let (found, wanted) = (format_of(classes, known.name()), expected_format(known));
-    let message = format!("`{}` is {found:?} and has to be {wanted:?} for the machine", known.name());
+    let message =
+        format!("`{}` is {found:?} and has to be {wanted:?} for the machine", known.name());
     (found != wanted).then(|| (Some(class.file), Problem::error(class.position, message)))
 }
 

@@ -150,7 +150,10 @@ impl Sources {
         match tonel.kind {
             FileKind::Package => return Ok(()),
             FileKind::Trait => {
-                return Err(Problem::error(tonel.position, "the world's own sources have no traits yet"));
+                return Err(Problem::error(
+                    tonel.position,
+                    "the world's own sources have no traits yet",
+                ));
             }
             FileKind::Extension => {}
             FileKind::Class => {
@@ -166,7 +169,8 @@ impl Sources {
         let named = required_text(&tonel, "name")?;
         for method in &tonel.methods {
             if method.class_name != named {
-                let message = format!("a method of `{}` in the file of `{named}`", method.class_name);
+                let message =
+                    format!("a method of `{}` in the file of `{named}`", method.class_name);
                 return Err(Problem::error(method.position, message));
             }
         }
@@ -193,16 +197,25 @@ fn names(tonel: &TonelFile, key: &str) -> Result<Vec<String>, Problem> {
 }
 
 const CLASS_KEYS: [&str; 11] = [
-    "name", "superclass", "instVars", "classVars", "classInstVars", "pools", "type", "category",
-    "package", "tag", "traits",
+    "name",
+    "superclass",
+    "instVars",
+    "classVars",
+    "classInstVars",
+    "pools",
+    "type",
+    "category",
+    "package",
+    "tag",
+    "traits",
 ];
 
 fn class_definition(tonel: &TonelFile, file: usize) -> Result<ClassDefinition, Problem> {
     let fail = |message: String| Err(Problem::error(tonel.position, message));
-    if let Ston::Map(pairs) = &tonel.definition {
-        if let Some((key, _)) = pairs.iter().find(|(key, _)| !CLASS_KEYS.contains(&key.as_str())) {
-            return fail(format!("`#{key}` is no key of a class"));
-        }
+    if let Ston::Map(pairs) = &tonel.definition
+        && let Some((key, _)) = pairs.iter().find(|(key, _)| !CLASS_KEYS.contains(&key.as_str()))
+    {
+        return fail(format!("`#{key}` is no key of a class"));
     }
     let text = |key| tonel.definition.at(key).and_then(Ston::text).map(str::to_owned);
     let superclass = match tonel.definition.at("superclass") {
@@ -212,11 +225,16 @@ fn class_definition(tonel: &TonelFile, file: usize) -> Result<ClassDefinition, P
     let layout = text("type").unwrap_or_else(|| "normal".into());
     if !LAYOUTS.iter().any(|(name, _)| *name == layout) {
         let known: Vec<_> = LAYOUTS.iter().map(|(name, _)| *name).collect();
-        return fail(format!("`{layout}` is no type of class: expected one of {}", known.join(", ")));
+        return fail(format!(
+            "`{layout}` is no type of class: expected one of {}",
+            known.join(", ")
+        ));
     }
     let category = text("category").unwrap_or_default();
-    let package = text("package").unwrap_or_else(|| category.split('-').next().unwrap_or("").to_owned());
-    let tag = text("tag").or_else(|| category.strip_prefix(&format!("{package}-")).map(str::to_owned));
+    let package =
+        text("package").unwrap_or_else(|| category.split('-').next().unwrap_or("").to_owned());
+    let tag =
+        text("tag").or_else(|| category.strip_prefix(&format!("{package}-")).map(str::to_owned));
     Ok(ClassDefinition {
         name: required_text(tonel, "name")?,
         superclass,
@@ -243,10 +261,15 @@ fn tonel_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             if path.is_dir() && !name.starts_with('.') {
                 folders.push(path);
-            } else if [".class.st", ".extension.st", ".trait.st"].iter().any(|end| name.ends_with(end))
+            } else if [".class.st", ".extension.st", ".trait.st"]
+                .iter()
+                .any(|end| name.ends_with(end))
                 || name == "package.st"
             {
                 files.push(path);

@@ -105,7 +105,12 @@ fn method(cursor: &mut Cursor<'_>) -> Result<TonelMethod, Problem> {
             let properties = cursor.map(0)?;
             match properties.at("category").and_then(Ston::text) {
                 Some(protocol) => protocol.to_owned(),
-                None => return Err(Problem::error(start as u32 + 1, "expected `#category` of the method")),
+                None => {
+                    return Err(Problem::error(
+                        start as u32 + 1,
+                        "expected `#category` of the method",
+                    ));
+                }
             }
         }
         _ => return cursor.expected("`{ #category : '…' }` before a method"),
@@ -144,7 +149,16 @@ fn method(cursor: &mut Cursor<'_>) -> Result<TonelMethod, Problem> {
         source.extend(body);
     }
     let pattern_length = pattern.len();
-    Ok(TonelMethod { class_name, is_meta, protocol, source, position, pattern_at, pattern_length, body_at })
+    Ok(TonelMethod {
+        class_name,
+        is_meta,
+        protocol,
+        source,
+        position,
+        pattern_at,
+        pattern_length,
+        body_at,
+    })
 }
 
 /// Without white space at the end; what a `$` precedes is a character and stays.
@@ -204,7 +218,11 @@ mod tests {
         assert_eq!(file.comment.as_deref(), Some("I am it.\nI \"quote\"."));
         assert_eq!(file.definition.at("name").and_then(Ston::text), Some("It"));
         assert_eq!(file.definition.at("superclass").and_then(Ston::text), Some("Object"));
-        let sources: Vec<_> = file.methods.iter().map(|m| (m.is_meta, m.protocol.as_str(), m.source.as_str())).collect();
+        let sources: Vec<_> = file
+            .methods
+            .iter()
+            .map(|m| (m.is_meta, m.protocol.as_str(), m.source.as_str()))
+            .collect();
         assert_eq!(
             sources,
             [
@@ -237,8 +255,16 @@ mod tests {
         };
         check("Klass { }", 1, "expected Class, Extension, Trait or Package, found `Klass`");
         check("Class { #name 'A' }", 15, "expected `:`, found `\\'`");
-        check("Class { } It >> x [ ]", 11, "expected `{ #category : '…' }` before a method, found `I`");
-        check("Class { } { #category : 'a' } It >> x [ [ ]", 39, "this method does not end: expected `]`");
+        check(
+            "Class { } It >> x [ ]",
+            11,
+            "expected `{ #category : '…' }` before a method, found `I`",
+        );
+        check(
+            "Class { } { #category : 'a' } It >> x [ [ ]",
+            39,
+            "this method does not end: expected `]`",
+        );
         check("Class { #a : 1, #a : 2 }", 17, "`a` stands here twice");
         check("\"no end", 1, "this text does not end: expected `\"`");
     }

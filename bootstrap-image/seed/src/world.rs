@@ -33,7 +33,10 @@ pub fn archive(manifest: &Manifest) -> (Option<Archive>, Vec<Report>) {
 }
 
 /// The archive of sources.
-pub fn archive_of(mut sources: Sources, initialize_first: &[String]) -> (Option<Archive>, Vec<Report>) {
+pub fn archive_of(
+    mut sources: Sources,
+    initialize_first: &[String],
+) -> (Option<Archive>, Vec<Report>) {
     let (archive, problems) = {
         let (classes, problems) = Classes::new(&sources, &[]);
         let mut problems: Vec<(Option<usize>, Problem)> =
@@ -41,7 +44,8 @@ pub fn archive_of(mut sources: Sources, initialize_first: &[String]) -> (Option<
         problems.extend(shapes::defects(&classes));
         for name in ["SystemDictionary", "BindingDictionary", "LinkedList"] {
             if classes.named(name).is_none() {
-                problems.push((None, Problem::error(1, format!("the class `{name}` is not defined"))));
+                problems
+                    .push((None, Problem::error(1, format!("the class `{name}` is not defined"))));
             }
         }
         for name in initialize_first.iter().filter(|name| classes.named(name).is_none()) {
@@ -52,7 +56,8 @@ pub fn archive_of(mut sources: Sources, initialize_first: &[String]) -> (Option<
         problems.extend(more.into_iter().map(|(file, problem)| (Some(file), problem)));
         let failed = !sources.reports.is_empty()
             || problems.iter().any(|(_, problem)| problem.severity == Severity::Error);
-        let archive = (!failed).then(|| Emitter::new(&sources, &classes).emit(&made, initialize_first));
+        let archive =
+            (!failed).then(|| Emitter::new(&sources, &classes).emit(&made, initialize_first));
         (archive, problems)
     };
     for (file, problem) in problems {
@@ -142,7 +147,14 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn make_class(&mut self, of: u32, slots: usize, index: u32, named: usize, format: Format) -> Value {
+    fn make_class(
+        &mut self,
+        of: u32,
+        slots: usize,
+        index: u32,
+        named: usize,
+        format: Format,
+    ) -> Value {
         let object = self.objects.pointers(of, Format::Fixed, &vec![NIL; slots]);
         self.objects.set(object, behavior::CLASS_INDEX, Objects::small(i64::from(index)));
         let word = named as i64 | (format as i64) << 16;
@@ -198,7 +210,8 @@ impl<'a> Emitter<'a> {
         let bindings: Vec<Binding> = variables
             .map(|variable| Binding::ClassVariable(definition.name.clone(), variable.clone()))
             .collect();
-        let entries = bindings.iter().map(|binding| (binding.name().to_owned(), self.binding(binding)));
+        let entries =
+            bindings.iter().map(|binding| (binding.name().to_owned(), self.binding(binding)));
         let entries: Vec<_> = entries.collect();
         let dictionary = self.empty_dictionary("BindingDictionary");
         self.fill_dictionary(dictionary, &entries);
@@ -209,7 +222,8 @@ impl<'a> Emitter<'a> {
         if definition.pools.is_empty() {
             return NIL;
         }
-        let pools: Vec<Value> = definition.pools.iter().map(|name| self.class_object(name, false)).collect();
+        let pools: Vec<Value> =
+            definition.pools.iter().map(|name| self.class_object(name, false)).collect();
         self.objects.array(&pools)
     }
 
@@ -222,7 +236,8 @@ impl<'a> Emitter<'a> {
     }
 
     fn subclasses(&mut self, name: &str) -> Value {
-        let below = self.sources.classes.iter().filter(|class| class.superclass.as_deref() == Some(name));
+        let below =
+            self.sources.classes.iter().filter(|class| class.superclass.as_deref() == Some(name));
         let below: Vec<Value> = below.map(|class| self.class_object(&class.name, false)).collect();
         if below.is_empty() { NIL } else { self.objects.array(&below) }
     }
@@ -239,7 +254,8 @@ impl<'a> Emitter<'a> {
             Binding::Global(name) => self.class_object(name, false),
             _ => NIL,
         };
-        let association = self.objects.pointers(KnownClass::Association as u32, Format::Fixed, &[key, value]);
+        let association =
+            self.objects.pointers(KnownClass::Association as u32, Format::Fixed, &[key, value]);
         self.bindings.insert(binding.clone(), association);
         if let Binding::Undeclared(name) = binding {
             self.undeclared.push(name.clone());
@@ -266,14 +282,18 @@ impl<'a> Emitter<'a> {
         }
         let (keys, values) = (self.objects.array(&keys), self.objects.array(&values));
         let slots = [Objects::small(entries.len() as i64), keys, values];
-        slots.into_iter().enumerate().for_each(|(slot, value)| self.objects.set(dictionary, slot, value));
+        slots
+            .into_iter()
+            .enumerate()
+            .for_each(|(slot, value)| self.objects.set(dictionary, slot, value));
     }
 
     /// The dictionaries of globals and of undeclared names, empty, and the scheduler.
     fn make_globals(&mut self) -> Globals {
         let smalltalk = self.empty_dictionary("SystemDictionary");
         let undeclared = self.empty_dictionary("BindingDictionary");
-        let lists: Vec<Value> = (0..PRIORITIES).map(|_| self.empty_dictionary("LinkedList")).collect();
+        let lists: Vec<Value> =
+            (0..PRIORITIES).map(|_| self.empty_dictionary("LinkedList")).collect();
         let lists = self.objects.array(&lists);
         let scheduler = self.objects.class_index("ProcessorScheduler");
         let processor = self.objects.pointers(scheduler, Format::Fixed, &[lists, NIL]);
@@ -330,7 +350,9 @@ impl<'a> Emitter<'a> {
             code.push((selector, self.method(class, made)));
             protocols.push((selector, self.objects.symbol(&made.definition.method.protocol)));
         }
-        for (slot, entries) in [(behavior::METHOD_DICTIONARY, code), (behavior::ORGANIZATION, protocols)] {
+        for (slot, entries) in
+            [(behavior::METHOD_DICTIONARY, code), (behavior::ORGANIZATION, protocols)]
+        {
             let dictionary = self.method_dictionary(&entries);
             self.objects.set(class, slot, dictionary);
         }
@@ -343,8 +365,11 @@ impl<'a> Emitter<'a> {
         for (index, (key, value)) in entries.iter().enumerate() {
             (keys[index], values[index]) = (*key, *value);
         }
-        let slots =
-            [Objects::small(entries.len() as i64), self.objects.array(&keys), self.objects.array(&values)];
+        let slots = [
+            Objects::small(entries.len() as i64),
+            self.objects.array(&keys),
+            self.objects.array(&values),
+        ];
         self.objects.pointers(KnownClass::MethodDictionary as u32, Format::Fixed, &slots)
     }
 
@@ -442,10 +467,17 @@ impl<'a> Emitter<'a> {
         let defines = |class: &ClassDefinition| {
             made.iter().any(|made| {
                 let method = &made.definition.method;
-                method.is_meta && method.class_name == class.name && made.method.selector == "initialize"
+                method.is_meta
+                    && method.class_name == class.name
+                    && made.method.selector == "initialize"
             })
         };
-        let rest = self.sources.classes.iter().map(|class| &class.name).filter(|name| !first.contains(name));
+        let rest = self
+            .sources
+            .classes
+            .iter()
+            .map(|class| &class.name)
+            .filter(|name| !first.contains(name));
         let order: Vec<&String> = first.iter().chain(rest).collect();
         let Some(selector) = self.objects.symbol("initialize").as_object() else { return };
         for name in order {
@@ -472,7 +504,8 @@ struct Globals {
 /// Slots of a dictionary of so many bindings: as `HashedCollection class >> goodCapacityFor:`, the
 /// least prime of its list that leaves a quarter empty.
 fn binding_capacity(count: usize) -> usize {
-    const PRIMES: [usize; 13] = [7, 13, 29, 61, 127, 251, 509, 1021, 2039, 4093, 8191, 16381, 32749];
+    const PRIMES: [usize; 13] =
+        [7, 13, 29, 61, 127, 251, 509, 1021, 2039, 4093, 8191, 16381, 32749];
     let wanted = count * 4 / 3 + 1;
     PRIMES.into_iter().find(|prime| *prime >= wanted).unwrap_or(wanted | 1)
 }

@@ -72,6 +72,27 @@ pub enum Progress {
     },
 }
 
+/// A flush to be waited for.
+pub struct FlushTicket {
+    disk: Disk,
+    commit: CommitNumber,
+    nth: u8,
+}
+
+/// What a flush came to.
+pub struct Flushed {
+    commit: CommitNumber,
+    nth: u8,
+    result: Result<(), StoreError>,
+}
+
+impl FlushTicket {
+    /// Waits until everything that was written before the call is durable.
+    pub fn wait(self) -> Flushed {
+        Flushed { commit: self.commit, nth: self.nth, result: self.disk.flush() }
+    }
+}
+
 /// An open world.
 pub struct World {
     disk: Disk,
@@ -89,6 +110,8 @@ pub struct World {
     done: VecDeque<Progress>,
     unverified: Vec<SummedExtent>,
     sweep: Option<Walk>,
+    /// Whether the list of a clean close is still to be read.
+    list_waits: bool,
     /// What newer commits wrote that could not be opened: kept until the next acknowledgement.
     passed_over: Vec<SummedExtent>,
     /// Whether slots of which one copy was bad were looked for and written anew.
@@ -129,6 +152,7 @@ impl World {
             done: VecDeque::new(),
             unverified: found.unverified.clone(),
             sweep: None,
+            list_waits: false,
             passed_over: Vec::new(),
             healed: false,
             void: Vec::new(),
@@ -151,23 +175,40 @@ impl World {
         Ok((world, report))
     }
 
-    /// Learns what is free from the list of a clean close, or begins the sweep.
+    /// How the free blocks will be known: from the list of a clean close, or by a sweep.
     fn find_free_blocks(&mut self, found: &Found) {
-        let trusted = found.report.clean || (self.disk.faults.trust_stale_free_list && self.head.clean);
-        if trusted
-            && let Ok((rows, places)) = read_list(&self.disk, ListKind::Free, self.head.free_list)
+        self.list_waits = found.report.clean || (self.disk.faults.trust_stale_free_list && self.head.clean);
+        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
+        if !self.list_waits {
+            self.begin_sweep();
+        }
+    }
+
+    fn begin_sweep(&mut self) {
+        let mut walk = Walk::new(Depth::Nodes, self.blocks.high_water(), &self.disk);
+        walk.add(&self.head, &self.disk);
+        if let Some(parent) = self.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
+            walk.add_passing(parent, &self.disk);
+        }
+        self.sweep = Some(walk);
+    }
+
+    /// Reads the list of free extents, the first time that somebody needs it: opening need not wait
+    /// for it. What is wrong with it makes a sweep necessary.
+    fn learn_free_list(&mut self) {
+        if !core::mem::take(&mut self.list_waits) {
+            return;
+        }
+        if let Ok((rows, places)) = read_list(&self.disk, ListKind::Free, self.head.free_list)
             && self.learn_listed(&rows)
         {
+            if let Some(job) = self.job.as_mut() {
+                job.orders.old_lists.extend_from_slice(&places);
+            }
             self.list_blocks.extend(places);
             return;
         }
-        let mut walk = Walk::new(Depth::Nodes, found.high_water, &self.disk);
-        walk.add(&self.head, &self.disk);
-        if let Some(parent) = found.parent.as_ref().filter(|_| !self.disk.faults.sweep_forgets_parent) {
-            walk.add_passing(parent, &self.disk);
-        }
-        self.passed_over = found.newer.iter().flat_map(|commit| commit.extents.clone()).collect();
-        self.sweep = Some(walk);
+        self.begin_sweep();
     }
 
     /// Takes over the rows of a free list; `false`, and nothing is taken, if they cannot be true.
@@ -217,6 +258,28 @@ impl World {
     /// Whether the next [`World::step`] waits for a flush.
     pub fn is_about_to_flush(&self) -> bool {
         self.job.as_ref().is_some_and(Job::is_about_to_flush)
+    }
+
+    /// The flush that comes next, to be waited for without holding this world: a keystroke is
+    /// journalled meanwhile. [`World::flushed`] takes the result; [`World::step`] flushes itself if
+    /// nobody does.
+    pub fn flush_ticket(&self) -> Option<FlushTicket> {
+        let job = self.job.as_ref().filter(|job| job.is_about_to_flush())?;
+        let nth = job.next_flush()?;
+        Some(FlushTicket { disk: self.disk.clone(), commit: job.commit.number, nth })
+    }
+
+    /// Takes over what a ticket's flush came to, if its commit still waits for it.
+    pub fn flushed(&mut self, flush: Flushed) {
+        let Flushed { commit, nth, result } = flush;
+        let waits = |job: &&mut Job| job.commit.number == commit && job.next_flush() == Some(nth);
+        if let Some(job) = self.job.as_mut().filter(waits) {
+            job.take_flushed(result);
+        } else if let Err(error) = result {
+            // The machine reports a failure once: whatever is in writing now may have lost its blocks.
+            self.journal.suspect();
+            self.flush_failed = self.job.as_ref().map(|_| error);
+        }
     }
 
     /// Damage met so far.
@@ -363,6 +426,7 @@ impl World {
         if let Some(damage) = self.unaccepted {
             return self.abandon(damage.into());
         }
+        self.learn_free_list();
         if let Err(error) = self.mend_rings() {
             return self.abandon(error);
         }
@@ -403,6 +467,8 @@ impl World {
             self.journal.covered_up_to(parent.journal.place);
         }
         self.list_blocks = job.list_blocks;
+        // The sums of what was written serve opening only.
+        self.head.extents = Vec::new();
         self.damages.extend(job.damages);
         self.lost.extend(job.found_lost);
         self.note_moments(&job.orders);

@@ -13,8 +13,13 @@ use alloc::vec::Vec;
 impl World {
     /// Goes on with verification and sweep, for about `budget` blocks; `false` when nothing is left.
     pub fn tend(&mut self, budget: Budget) -> Result<bool, ImageError> {
+        self.gather_lost();
         if !self.unverified.is_empty() {
             self.verify_some(budget);
+            return Ok(true);
+        }
+        if self.list_waits {
+            self.learn_free_list();
             return Ok(true);
         }
         let Some(mut walk) = self.sweep.take() else { return Ok(false) };
@@ -57,6 +62,7 @@ impl World {
 
     /// Finishes the sweep, if one is needed and possible.
     pub(super) fn finish_sweep(&mut self) {
+        self.learn_free_list();
         if !self.lost.is_empty() {
             return;
         }
@@ -84,6 +90,7 @@ impl World {
     /// Verifies everything that can be reached, reading every page; answers every damage.
     pub fn check(&mut self) -> Result<Vec<Damage>, ImageError> {
         self.finish_job();
+        self.learn_free_list();
         let mut damages = self.check_superblocks();
         let ring = recover::read_rings(&self.disk);
         damages.extend(ring.explained(self.disk.geometry.ring_slots).0);

@@ -27,7 +27,7 @@ pub enum Access {
     Create,
     /// For one writer: locked; it is an error if another holds it.
     Write,
-    /// For reading, while others may write.
+    /// For reading, while others may read too.
     Read,
 }
 
@@ -73,9 +73,9 @@ impl FileStore {
         }
         let store =
             FileStore { file, path: path.to_owned(), writable: access != Access::Read, is_device };
-        if store.writable && !store.try_lock()? {
+        if !store.try_lock()? {
             return Err(StoreError {
-                kind: StoreErrorKind::Io,
+                kind: StoreErrorKind::Locked,
                 message: format!(
                     "{} is open in another process; close it there, or use a copy",
                     path.display()
@@ -86,7 +86,8 @@ impl FileStore {
     }
 
     fn try_lock(&self) -> Result<bool, StoreError> {
-        sys::try_lock(&self.file, LockKind::Exclusive)
+        let kind = if self.writable { LockKind::Exclusive } else { LockKind::Shared };
+        sys::try_lock(&self.file, kind)
             .map_err(|error| store_error("lock", &self.path, &error))
     }
 
@@ -188,8 +189,11 @@ mod tests {
         assert!(store.moved().unwrap().contains("moved or deleted"));
         let refused = FileStore::open(&second, Access::Write).err().unwrap();
         assert!(refused.message.contains("another process"), "{}", refused.message);
-        assert!(FileStore::open(&second, Access::Read).is_ok());
+        assert!(FileStore::open(&second, Access::Read).is_err());
         drop(store);
+        let readers = [0, 1].map(|_| FileStore::open(&second, Access::Read));
+        assert!(readers.iter().all(Result::is_ok));
+        drop(readers);
         assert!(FileStore::open(&second, Access::Write).is_ok());
     }
 

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod file_store;
+pub mod keeper;
 pub mod memory;
 pub mod services;
 mod sys;

@@ -17,6 +17,8 @@ pub enum StoreErrorKind {
     Io,
     /// No space is left to grow into.
     Full,
+    /// Somebody else holds the store.
+    Locked,
     /// The store may only be read.
     ReadOnly,
     /// The range lies behind the end of the store.

@@ -1,10 +1,10 @@
 //! The building of a world, from an admitted archive to the heap that is kept.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::canonical::{CopyError, Hashes, copy_world};
 use super::load::{LoadError, load};
+use super::lookup::rehash_sends;
 use super::verify::Verified;
 use crate::heap::{Heap, HeapError};
 use crate::layout::Word;
@@ -12,15 +12,15 @@ use crate::layout::Word;
 /// What runs the world's own code while it is built: an interpreter without grants and with a
 /// clock that stands still, so that every building does the same.
 pub trait Machine {
-    /// Sends the selectors to the receivers, in order; afterwards no process is left and eden is
-    /// empty. One line says what went wrong.
-    fn send_all(&mut self, heap: &mut Heap, sends: &[(Word, Word)]) -> Result<(), String>;
+    /// Sends the selectors to the receivers, in order, and gives the heap back; no process is left
+    /// then and eden is empty. One line says what went wrong.
+    fn send_all(&mut self, heap: Heap, sends: &[(Word, Word)]) -> Result<Heap, String>;
 }
 
 /// No machine: for archives without initialisers.
 impl Machine for () {
-    fn send_all(&mut self, _: &mut Heap, sends: &[(Word, Word)]) -> Result<(), String> {
-        if sends.is_empty() { Ok(()) } else { Err("nothing can run the initialisers".into()) }
+    fn send_all(&mut self, heap: Heap, sends: &[(Word, Word)]) -> Result<Heap, String> {
+        if sends.is_empty() { Ok(heap) } else { Err("nothing can run the initialisers".into()) }
     }
 }
 
@@ -48,24 +48,51 @@ impl core::fmt::Display for BuildError {
     }
 }
 
+/// The steps of a building, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The archive's objects stand in a heap.
+    Loaded,
+    /// Class initialisers have run.
+    Initialized,
+    /// The objects stand in canonical order, with new hashes.
+    Renumbered,
+    /// Hashed collections are in order by the new hashes.
+    Rehashed,
+    /// The objects stand in the target.
+    Copied,
+}
+
 /// Builds the world of an archive into `target`, an empty heap. `scratch` makes an empty heap at any
-/// address; `machine` runs the initialisers, then `rehash` (a receiver and a selector that are looked
-/// up in the heap they are to be sent in), if given.
+/// address; `machine` runs the initialisers, and later what puts hashed collections in order; `told`
+/// hears of each step when it is done.
 pub fn build_world(
     archive: &Verified,
     target: &mut Heap,
     scratch: &mut dyn FnMut() -> Result<Heap, HeapError>,
     machine: &mut dyn Machine,
-    rehash: Option<&dyn Fn(&Heap) -> Option<(Word, Word)>>,
+    mut told: Option<&mut dyn FnMut(Phase)>,
 ) -> Result<(), BuildError> {
-    let mut first = Box::new(scratch().map_err(BuildError::Heap)?);
+    let mut tell = |phase| {
+        if let Some(told) = told.as_mut() {
+            told(phase);
+        }
+    };
+    let mut first = scratch().map_err(BuildError::Heap)?;
     let loaded = load(archive, &mut first).map_err(BuildError::Load)?;
-    machine.send_all(&mut first, &loaded.initializers).map_err(BuildError::Initializer)?;
-    let mut second = Box::new(scratch().map_err(BuildError::Heap)?);
+    tell(Phase::Loaded);
+    let first = machine.send_all(first, &loaded.initializers).map_err(BuildError::Initializer)?;
+    tell(Phase::Initialized);
+    let mut second = scratch().map_err(BuildError::Heap)?;
     copy_world(&first, &mut second, Hashes::Renumber).map_err(BuildError::Copy)?;
     drop(first);
-    if let Some(send) = rehash.and_then(|find| find(&second)) {
-        machine.send_all(&mut second, &[send]).map_err(BuildError::Initializer)?;
+    tell(Phase::Renumbered);
+    if !loaded.initializers.is_empty() {
+        let sends = rehash_sends(&second);
+        second = machine.send_all(second, &sends).map_err(BuildError::Initializer)?;
     }
-    copy_world(&second, target, Hashes::Keep).map_err(BuildError::Copy)
+    tell(Phase::Rehashed);
+    copy_world(&second, target, Hashes::Keep).map_err(BuildError::Copy)?;
+    tell(Phase::Copied);
+    Ok(())
 }

@@ -9,14 +9,14 @@
 //! - C3 With [`Hashes::Renumber`] the objects that have an identity hash get 1, 2, 3 … in the order
 //!   of the walk; method dictionaries are put in order by them, the symbol table by string hash.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::walk::walk;
 use super::tables::{is_symbol, make_symbol_table, order_method_dictionary};
+use super::walk::{Order, walk};
 use crate::heap::Heap;
 use crate::layout::{
-    ClassIndex, Header, IMMUTABLE, KnownClass, KnownObject, Word, block_closure, context, process, root,
+    ClassIndex, Header, IMMUTABLE, KnownClass, KnownObject, Word, block_closure, context, process,
+    root,
 };
 
 /// What becomes of identity hashes.
@@ -67,12 +67,12 @@ pub fn copy_world(from: &Heap, to: &mut Heap, hashes: Hashes) -> Result<(), Copy
     }
     let symbol_table = from.slot(known, KnownObject::SymbolTable as usize);
     let order = walk(from, symbol_table);
-    let mut copy = Copy { from, to, hashes, last_hash: 0, places: BTreeMap::new() };
-    let mut made = Vec::with_capacity(order.len());
-    for object in order {
-        made.push((object, copy.make(object)?));
+    let made = Vec::with_capacity(order.objects.len());
+    let mut copy = Copy { from, to, hashes, last_hash: 0, order, made };
+    for place in 0..copy.order.objects.len() {
+        copy.make(copy.order.objects[place])?;
     }
-    copy.finish(known, &made)
+    copy.finish(known)
 }
 
 struct Copy<'a> {
@@ -80,13 +80,15 @@ struct Copy<'a> {
     to: &'a mut Heap,
     hashes: Hashes,
     last_hash: u32,
-    /// Old address to new object.
-    places: BTreeMap<usize, Word>,
+    /// The old objects.
+    order: Order,
+    /// The new ones, in the same order.
+    made: Vec<Word>,
 }
 
 impl Copy<'_> {
     /// The empty copy of an object.
-    fn make(&mut self, object: Word) -> Result<Word, CopyError> {
+    fn make(&mut self, object: Word) -> Result<(), CopyError> {
         let header = self.from.header(object);
         let new = self.to.allocate_old(header.class(), header.format(), self.from.size(object));
         let new = new.ok_or(CopyError::NoRoom)?;
@@ -94,8 +96,8 @@ impl Copy<'_> {
         let flags = header.0 & IMMUTABLE;
         let made = self.to.header(new);
         self.to.set_header(new, Header(made.with_hash(hash).0 | flags));
-        self.places.insert(object.address(), new);
-        Ok(new)
+        self.made.push(new);
+        Ok(())
     }
 
     fn new_hash(&mut self, old: u32) -> Result<u32, CopyError> {
@@ -120,29 +122,30 @@ impl Copy<'_> {
         if !object.is_reference() {
             return object;
         }
-        self.places.get(&object.address()).copied().unwrap_or(self.to.nil())
+        self.order.place(object).map_or(self.to.nil(), |place| self.made[place])
     }
 
-    fn finish(&mut self, known: Word, made: &[(Word, Word)]) -> Result<(), CopyError> {
+    fn finish(&mut self, known: Word) -> Result<(), CopyError> {
         let new_known = self.place(known);
         self.to.set_root(root::HASH_COUNTER, u64::from(self.last_hash));
         let nil = self.place(self.from.nil());
         self.to.store(new_known, KnownObject::Nil as usize, nil);
         self.to.set_known_objects(new_known);
-        for (old, new) in made {
-            self.fill(*old, *new);
+        for place in 0..self.made.len() {
+            self.fill(self.order.objects[place], self.made[place]);
         }
         self.class_table();
         let symbols: Vec<Word> =
-            made.iter().map(|(_, new)| *new).filter(|new| is_symbol(self.to, *new)).collect();
+            self.made.iter().copied().filter(|new| is_symbol(self.to, *new)).collect();
         let table = make_symbol_table(self.to, &symbols).map_err(|_| CopyError::NoRoom)?;
         self.to.store(new_known, KnownObject::SymbolTable as usize, table);
         let dictionary = KnownClass::MethodDictionary.index();
-        for (_, new) in made {
+        for new in &self.made {
             if self.to.class_index(*new) == dictionary {
                 order_method_dictionary(self.to, *new);
             }
         }
+        self.to.sync();
         Ok(())
     }
 
@@ -166,10 +169,10 @@ impl Copy<'_> {
 
     fn class_table(&mut self) {
         for index in 0..self.from.next_class().0 {
-            let class = self.from.class_at(ClassIndex(index));
-            let new = if class.is_reference() { self.places.get(&class.address()).copied() } else { None };
-            if let Some(new) = new {
-                self.to.set_class_at(ClassIndex(index), new);
+            let class = self.from.resolve(self.from.class_at(ClassIndex(index)));
+            let new = if class.is_reference() { self.order.place(class) } else { None };
+            if let Some(place) = new {
+                self.to.set_class_at(ClassIndex(index), self.made[place]);
             }
         }
     }

@@ -70,7 +70,9 @@ pub struct Initializer {
 }
 
 /// A graph of objects.
-#[derive(Clone, Debug, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
 pub struct Archive {
     /// The class table, in order of index.
     pub classes: Vec<ClassEntry>,

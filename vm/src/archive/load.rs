@@ -64,8 +64,10 @@ pub fn load(verified: &Verified, heap: &mut Heap) -> Result<Loaded, LoadError> {
             order_method_dictionary(heap, *object);
         }
     }
+    heap.sync();
     let sends = archive.initializers.iter();
-    let sends = sends.map(|send| (objects[send.receiver as usize], objects[send.selector as usize]));
+    let sends =
+        sends.map(|send| (objects[send.receiver as usize], objects[send.selector as usize]));
     Ok(Loaded { initializers: sends.collect(), objects: objects.len() })
 }
 
@@ -128,7 +130,8 @@ fn set_known(archive: &Archive, heap: &mut Heap, objects: &[Word]) -> Result<(),
 }
 
 fn set_symbol_table(heap: &mut Heap, objects: &[Word]) -> Result<(), LoadError> {
-    let symbols: Vec<Word> = objects.iter().copied().filter(|object| is_symbol(heap, *object)).collect();
+    let symbols: Vec<Word> =
+        objects.iter().copied().filter(|object| is_symbol(heap, *object)).collect();
     match make_symbol_table(heap, &symbols) {
         Ok(table) => {
             let known = heap.known_objects();

@@ -15,21 +15,23 @@
 //!
 //! Building a world: [`load`] into a heap; class initialisers, by the interpreter; [`copy_world`]
 //! with [`Hashes::Renumber`] into a second heap; what hashes by identity puts itself in order there
-//! (`HashedCollection rehashAllInstances`); [`copy_world`] with [`Hashes::Keep`] into the heap that is
+//! ([`rehash_sends`]); [`copy_world`] with [`Hashes::Keep`] into the heap that is
 //! kept. [`build_world`] is that sequence, the two runs of Smalltalk given by the caller.
 
 mod build;
 mod canonical;
 mod format;
 mod load;
+mod lookup;
 mod tables;
 mod verify;
 mod walk;
 mod worldhash;
 
-pub use build::{BuildError, Machine, build_world};
+pub use build::{BuildError, Machine, Phase, build_world};
 pub use canonical::{CopyError, Hashes, copy_world};
 pub use format::{Archive, ClassEntry, Entry, Initializer, MAGIC, Value, pack};
 pub use load::{LoadError, Loaded, load};
+pub use lookup::{find_class, find_symbol, rehash_sends};
 pub use verify::{Claimed, Damage, Verified};
 pub use worldhash::world_hash;

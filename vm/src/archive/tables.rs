@@ -13,7 +13,10 @@ pub(super) fn code_points(heap: &Heap, string: Word) -> Vec<u32> {
     if heap.header(string).is_bytes() {
         return bytes.into_iter().map(u32::from).collect();
     }
-    bytes.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]])).collect()
+    bytes
+        .chunks_exact(4)
+        .map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]))
+        .collect()
 }
 
 /// Whether an object is a symbol.
@@ -24,9 +27,14 @@ pub(super) fn is_symbol(heap: &Heap, object: Word) -> bool {
 
 /// Makes the table of these symbols, in this order; `Err` names two equal ones, or none if there is
 /// no room for the table.
-pub(super) fn make_symbol_table(heap: &mut Heap, symbols: &[Word]) -> Result<Word, Option<Vec<u32>>> {
+pub(super) fn make_symbol_table(
+    heap: &mut Heap,
+    symbols: &[Word],
+) -> Result<Word, Option<Vec<u32>>> {
     let capacity = (symbols.len() * 2).next_power_of_two().max(1024);
-    let table = heap.allocate_old(KnownClass::WeakArray.index(), Format::Weak as u8, capacity).ok_or(None)?;
+    let table = heap
+        .allocate_old(KnownClass::WeakArray.index(), Format::Weak as u8, capacity)
+        .ok_or(None)?;
     let nil = heap.nil();
     for symbol in symbols {
         let points = code_points(heap, *symbol);
@@ -85,10 +93,12 @@ fn arrays(heap: &Heap, dictionary: Word) -> Option<(Word, Word, usize)> {
     }
     let keys = heap.resolve(heap.slot(dictionary, method_dictionary::KEYS));
     let values = heap.resolve(heap.slot(dictionary, method_dictionary::VALUES));
-    let array = |word: Word| word.is_reference() && heap.class_index(word) == KnownClass::Array.index();
+    let array =
+        |word: Word| word.is_reference() && heap.class_index(word) == KnownClass::Array.index();
     if !array(keys) || !array(values) {
         return None;
     }
     let capacity = heap.size(keys);
-    (capacity.is_power_of_two() && heap.size(values) == capacity).then_some((keys, values, capacity))
+    (capacity.is_power_of_two() && heap.size(values) == capacity)
+        .then_some((keys, values, capacity))
 }

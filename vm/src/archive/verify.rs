@@ -17,8 +17,8 @@ use rkyv::rancor;
 
 use super::format::{Archive, Entry, MAGIC, Value};
 use crate::layout::{
-    CLASS_TABLE_ENTRIES, Format, KnownClass, KnownObject, MAX_SLOTS, Word, behavior, class, compiled_code,
-    method_dictionary,
+    CLASS_TABLE_ENTRIES, Format, KnownClass, KnownObject, MAX_SLOTS, Word, behavior, class,
+    compiled_code, method_dictionary,
 };
 
 /// Bytes that claim to be an archive.
@@ -120,11 +120,16 @@ impl Check<'_> {
             f if f == Format::Bytes as u8 || references => 1,
             other => return damage(alloc::format!("object {number} has format {other}")),
         };
-        if entry.length % unit != 0 {
-            return damage(alloc::format!("object {number} has {} bytes of units of {unit}", entry.length));
+        if !entry.length.is_multiple_of(unit) {
+            return damage(alloc::format!(
+                "object {number} has {} bytes of units of {unit}",
+                entry.length
+            ));
         }
         match self.archive.slots(entry).iter().find(|word| references && !self.is_value(**word)) {
-            Some(word) => damage(alloc::format!("object {number} holds {word:#x}, which is no value")),
+            Some(word) => {
+                damage(alloc::format!("object {number} holds {word:#x}, which is no value"))
+            }
             None => Ok(()),
         }
     }
@@ -140,7 +145,8 @@ impl Check<'_> {
 
     /// The slots of an object, if the value is one that has any.
     fn slots_of(&self, value: u64) -> &[u64] {
-        let entry = Value(value).as_object().and_then(|number| self.archive.objects.get(number as usize));
+        let entry =
+            Value(value).as_object().and_then(|number| self.archive.objects.get(number as usize));
         match entry {
             Some(entry) if entry.format <= Format::Ephemeron as u8 => self.archive.slots(entry),
             _ => &[],
@@ -148,7 +154,8 @@ impl Check<'_> {
     }
 
     fn class_of(&self, value: u64) -> u32 {
-        let entry = Value(value).as_object().and_then(|number| self.archive.objects.get(number as usize));
+        let entry =
+            Value(value).as_object().and_then(|number| self.archive.objects.get(number as usize));
         entry.map_or(0, |entry| entry.class)
     }
 
@@ -165,14 +172,17 @@ impl Check<'_> {
             }
             let (own, format) = (Word(slots[behavior::CLASS_INDEX]), Word(slots[behavior::FORMAT]));
             if own != Word::small(i64::from(index)) || !format.is_integer() {
-                return damage(alloc::format!("class {index} says index {own:?} and format {format:?}"));
+                return damage(alloc::format!(
+                    "class {index} says index {own:?} and format {format:?}"
+                ));
             }
             let dictionary = self.class_of(slots[behavior::METHOD_DICTIONARY]);
             if dictionary != KnownClass::MethodDictionary as u32 {
                 return damage(alloc::format!("class {index} has no method dictionary"));
             }
             let bits = format.as_integer();
-            let shape = Shape { named: (bits & 0xffff) as usize, format: ((bits >> 16) & 31) as u8 };
+            let shape =
+                Shape { named: (bits & 0xffff) as usize, format: ((bits >> 16) & 31) as u8 };
             if self.formats.insert(index, shape).is_some() {
                 return damage(alloc::format!("class index {index} stands twice"));
             }
@@ -182,7 +192,9 @@ impl Check<'_> {
             of_no_world == self.formats.contains_key(&(**known as u32))
         });
         match missing {
-            Some(known) => damage(alloc::format!("known class {} is not as it has to be", known.name())),
+            Some(known) => {
+                damage(alloc::format!("known class {} is not as it has to be", known.name()))
+            }
             None => Ok(()),
         }
     }
@@ -190,7 +202,10 @@ impl Check<'_> {
     /// V2 and V4.
     fn object(&self, number: usize, entry: &Entry) -> Result<(), Damage> {
         let Some(shape) = self.formats.get(&entry.class) else {
-            return damage(alloc::format!("object {number} has class {}, which is not there", entry.class));
+            return damage(alloc::format!(
+                "object {number} has class {}, which is not there",
+                entry.class
+            ));
         };
         let length = entry.length as usize;
         let fits = match entry.format {
@@ -199,11 +214,16 @@ impl Check<'_> {
             _ => true,
         };
         if entry.format != shape.format || !fits {
-            return damage(alloc::format!("object {number} has not the layout of class {}", entry.class));
+            return damage(alloc::format!(
+                "object {number} has not the layout of class {}",
+                entry.class
+            ));
         }
         match entry.class {
             c if c == KnownClass::MethodDictionary as u32 => self.method_dictionary(number, entry),
-            c if c == KnownClass::CompiledMethod as u32 || c == KnownClass::CompiledBlock as u32 => {
+            c if c == KnownClass::CompiledMethod as u32
+                || c == KnownClass::CompiledBlock as u32 =>
+            {
                 self.code(number, entry)
             }
             _ => Ok(()),
@@ -227,13 +247,18 @@ impl Check<'_> {
         let capacity = arrays[0];
         let symbols = self.slots_of(keys).iter().filter(|key| self.is_symbol(**key)).count();
         let nils = self.slots_of(keys).iter().filter(|key| **key == Value::object(0).0).count();
-        let whole = [keys, values].iter().all(|value| self.class_of(*value) == KnownClass::Array as u32)
-            && arrays[1] == capacity
-            && capacity.is_power_of_two()
-            && symbols + nils == capacity
-            && nils > 0
-            && Word(tally) == Word::small(symbols as i64);
-        if whole { Ok(()) } else { damage(alloc::format!("method dictionary {number} does not hold together")) }
+        let whole =
+            [keys, values].iter().all(|value| self.class_of(*value) == KnownClass::Array as u32)
+                && arrays[1] == capacity
+                && capacity.is_power_of_two()
+                && symbols + nils == capacity
+                && nils > 0
+                && Word(tally) == Word::small(symbols as i64);
+        if whole {
+            Ok(())
+        } else {
+            damage(alloc::format!("method dictionary {number} does not hold together"))
+        }
     }
 
     fn code(&self, number: usize, entry: &Entry) -> Result<(), Damage> {
@@ -249,7 +274,11 @@ impl Check<'_> {
     fn known(&self) -> Result<(), Damage> {
         let known = &self.archive.known;
         if known.len() != KnownObject::ALL.len() {
-            return damage(alloc::format!("{} known objects, not {}", known.len(), KnownObject::ALL.len()));
+            return damage(alloc::format!(
+                "{} known objects, not {}",
+                known.len(),
+                KnownObject::ALL.len()
+            ));
         }
         if known.iter().any(|word| !self.is_value(*word)) {
             return damage("a known object is no value".into());
@@ -263,10 +292,15 @@ impl Check<'_> {
         ];
         for (object, class) in expected {
             if self.class_of(known[object as usize]) != class as u32 {
-                return damage(alloc::format!("known object {} is no {}", object.name(), class.name()));
+                return damage(alloc::format!(
+                    "known object {} is no {}",
+                    object.name(),
+                    class.name()
+                ));
             }
         }
-        let selectors = KnownObject::ALL.iter().filter(|known| known.name().starts_with("Selector"));
+        let selectors =
+            KnownObject::ALL.iter().filter(|known| known.name().starts_with("Selector"));
         for selector in selectors {
             if !self.is_symbol(known[*selector as usize]) {
                 return damage(alloc::format!("known object {} is no symbol", selector.name()));

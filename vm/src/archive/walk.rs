@@ -5,22 +5,57 @@
 //! A method dictionary's entries come right behind it, sorted by the text of their selectors: where
 //! they stand in its arrays depends on hashes, and hashes on the walk.
 
-use alloc::collections::BTreeSet;
+use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::heap::Heap;
 use super::tables::sorted_entries;
-use crate::layout::{Format, KnownClass, Word};
+use crate::heap::Heap;
+use crate::layout::{BLOCK_BYTES, Format, KnownClass, WORD_BYTES, Word};
 
-/// Every object that the known objects lead to, in order, each once, forwarders resolved; `skipped`
-/// is left out.
-pub(super) fn walk(heap: &Heap, skipped: Word) -> Vec<Word> {
-    let mut walk = Walk { heap, skipped: heap.resolve(skipped), seen: BTreeSet::new(), order: Vec::new() };
+/// The objects of a world in walk order, and the place of each in that order.
+pub(super) struct Order {
+    /// The objects, forwarders resolved, each once.
+    pub objects: Vec<Word>,
+    base: usize,
+    /// For each block of the heap that holds any, the place plus 1 by word; 0 where none starts.
+    places: Vec<Option<Box<[u32]>>>,
+}
+
+impl Order {
+    /// The place of an object, if the walk met it.
+    pub fn place(&self, object: Word) -> Option<usize> {
+        let offset = object.address().wrapping_sub(self.base);
+        let block = self.places.get(offset / BLOCK_BYTES)?.as_ref()?;
+        (block[offset % BLOCK_BYTES / WORD_BYTES] as usize).checked_sub(1)
+    }
+
+    /// Adds an object at the end, unless it has a place.
+    fn add(&mut self, object: Word) {
+        let offset = object.address().wrapping_sub(self.base);
+        let number = offset / BLOCK_BYTES;
+        if number >= self.places.len() {
+            self.places.resize(number + 1, None);
+        }
+        let empty = || vec![0; BLOCK_BYTES / WORD_BYTES].into_boxed_slice();
+        let block = self.places[number].get_or_insert_with(empty);
+        let place = &mut block[offset % BLOCK_BYTES / WORD_BYTES];
+        if *place == 0 {
+            self.objects.push(object);
+            *place = self.objects.len() as u32;
+        }
+    }
+}
+
+/// Every object that the known objects lead to, in order; `skipped` is left out.
+pub(super) fn walk(heap: &Heap, skipped: Word) -> Order {
+    let order = Order { objects: Vec::new(), base: heap.base(), places: Vec::new() };
+    let mut walk = Walk { heap, skipped: heap.resolve(skipped), order };
     walk.reach(heap.nil());
     walk.reach(heap.known_objects());
     let mut next = 0;
-    while next < walk.order.len() {
-        walk.reach_from(walk.order[next]);
+    while next < walk.order.objects.len() {
+        walk.reach_from(walk.order.objects[next]);
         next += 1;
     }
     walk.order
@@ -29,15 +64,14 @@ pub(super) fn walk(heap: &Heap, skipped: Word) -> Vec<Word> {
 struct Walk<'a> {
     heap: &'a Heap,
     skipped: Word,
-    seen: BTreeSet<usize>,
-    order: Vec<Word>,
+    order: Order,
 }
 
 impl Walk<'_> {
     fn reach(&mut self, word: Word) {
         let object = self.heap.resolve(word);
-        if object.is_reference() && object != self.skipped && self.seen.insert(object.address()) {
-            self.order.push(object);
+        if object.is_reference() && object != self.skipped {
+            self.order.add(object);
         }
     }
 

@@ -11,21 +11,23 @@
 
 use alloc::string::String;
 
-use crate::heap::Heap;
 use super::walk::walk;
+use crate::heap::Heap;
 use crate::layout::{ClassIndex, Word, root};
 
 /// The hash of a world, 32 hexadecimal digits. The heap must be at rest: nothing in eden.
 pub fn world_hash(heap: &Heap) -> String {
     let mut hash = Mixer { a: 0x9e37_79b9_7f4a_7c15, b: 0xc2b2_ae3d_27d4_eb4f };
-    for index in [root::VERSION, root::HASH_COUNTER, root::NEXT_FRAME_SERIAL, root::NEXT_PROCESS_SERIAL] {
+    for index in
+        [root::VERSION, root::HASH_COUNTER, root::NEXT_FRAME_SERIAL, root::NEXT_PROCESS_SERIAL]
+    {
         hash.add(heap.root_word(index));
     }
     hash.reference(heap, heap.known_objects());
     for index in 0..heap.next_class().0 {
         hash.reference(heap, heap.class_at(ClassIndex(index)));
     }
-    for object in walk(heap, Word::NONE) {
+    for object in walk(heap, Word::NONE).objects {
         hash.object(heap, object);
     }
     hash.finish()

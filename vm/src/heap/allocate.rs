@@ -182,6 +182,7 @@ impl Heap {
         } else {
             self.words.store_release(start, header.0);
         }
+        self.walk_now(start);
         if self.faults.filler_last
             && let Some((address, words)) = self.late_filler.take()
         {
@@ -269,9 +270,40 @@ impl Heap {
                 if !self.faults.forget_starts {
                     self.note_start(rest.0);
                 }
+                self.walk_now(start);
             }
         }
         Some(start)
+    }
+
+    /// Under stress: walks the block as a marker on another core might do now (L2).
+    #[inline]
+    fn walk_now(&mut self, address: usize) {
+        if self.stress.walk_always {
+            self.walk_block_now(address);
+        }
+    }
+
+    #[cold]
+    fn walk_block_now(&mut self, address: usize) {
+        let block = self.shared.block_of(address);
+        if !self.shared.kind(block).is_small() {
+            return;
+        }
+        let mut at = self.shared.block_address(block);
+        let end = at + BLOCK_BYTES;
+        while at < end {
+            let Some(extent) = self.shared.extent(at) else { break };
+            at += extent.words * 8;
+        }
+        if at != end {
+            self.walk_failure = self.walk_failure.or(Some(at));
+        }
+    }
+
+    /// Where a walk under stress could not go on, if it ever could not.
+    pub fn walk_failure(&self) -> Option<usize> {
+        self.walk_failure
     }
 
     fn point_cursor_at(&mut self, block: usize) {

@@ -186,7 +186,7 @@ impl Heap {
     #[inline]
     pub(super) fn note_start(&mut self, address: usize) {
         let block = self.shared.block_of(address);
-        let offset = address % BLOCK_BYTES;
+        let offset = self.shared.offset_in_block(address);
         let (word, bit) = BlockEntry::start_place(offset / PAGE_BYTES);
         let old = self.shared.entry_word(block, word);
         let field = (old >> bit) & 0xffff;

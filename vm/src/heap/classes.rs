@@ -35,6 +35,9 @@ impl Heap {
 
     /// Gives a class the next free index; `None` if all 2^22 are taken.
     pub fn register_class(&mut self, object: Word) -> Option<ClassIndex> {
+        if self.free_classes.is_empty() && self.next_class as usize >= CLASS_TABLE_ENTRIES {
+            self.find_free_classes();
+        }
         let class = match self.free_classes.pop() {
             Some(index) => ClassIndex(index),
             None if (self.next_class as usize) < CLASS_TABLE_ENTRIES => ClassIndex(self.next_class),
@@ -55,6 +58,16 @@ impl Heap {
         let dropped = core::mem::take(&mut self.dropped_classes);
         self.free_classes.extend(dropped.iter().map(|class| class.0));
         dropped
+    }
+
+    /// Indices that earlier sessions freed: the table is read only when no new index is left.
+    fn find_free_classes(&mut self) {
+        for index in FIRST_FREE_CLASS.0..self.next_class {
+            let class = ClassIndex(index);
+            if self.class_at(class) == Word::NONE && !self.dropped_classes.contains(&class) {
+                self.free_classes.push(index);
+            }
+        }
     }
 
     /// A mark found the class of this index dead.

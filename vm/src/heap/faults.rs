@@ -11,6 +11,8 @@ pub struct Stress {
     pub never_tenure: bool,
     /// Every scavenge tenures every survivor.
     pub always_tenure: bool,
+    /// Walks the block at each instant at which a marker could: see `Heap::walk_failure`.
+    pub walk_always: bool,
 }
 
 macro_rules! faults {

@@ -7,9 +7,9 @@
 //!   reading them: contents are exchanged only between objects of references, or of raw data.
 
 use super::shared::state;
-use super::{Heap, WriteKind};
+use super::Heap;
 use crate::layout::{
-    BLOCK_BYTES, BlockKind, ClassIndex, Extent, Format, Header, KnownClass, LOST_WORD, PAGE_BYTES,
+    BLOCK_BYTES, BlockEntry, BlockKind, ClassIndex, Extent, Format, Header, KnownClass, LOST_WORD, PAGE_BYTES,
     PAGES_PER_BLOCK, PINNED, SizeWord, Word, behavior,
 };
 use image::PageIndex;
@@ -74,7 +74,9 @@ impl Heap {
     }
 
     /// The two of each pair exchange their identities: references to the one become references to
-    /// the other, both ways. `None`, with nothing done, if there is no room for what must be copied.
+    /// the other, both ways. `None` if there is no room for what must be copied: the pairs before are
+    /// exchanged then, this one and those behind are not ([`Heap::why_declined`]); with room for
+    /// eden's share and no large object, all are.
     pub fn become_each_other(&mut self, pairs: &[(Word, Word)]) -> Option<()> {
         let bytes = pairs.iter().map(|&(a, b)| self.exchange_bytes(a, b)).sum();
         if bytes > 0 && !self.room_for(bytes) {
@@ -89,7 +91,12 @@ impl Heap {
             if self.exchange_bytes(a, b) == 0 {
                 self.exchange_contents(a, b);
             } else {
-                let (new_a, new_b) = (self.copy_of(a)?, self.copy_of(b)?);
+                let new_a = self.copy_of(a)?;
+                let Some(new_b) = self.copy_of(b) else {
+                    // Nobody is to find the copy.
+                    self.forward(new_a, a);
+                    return None;
+                };
                 self.forward(a, new_b);
                 self.forward(b, new_a);
             }
@@ -191,7 +198,7 @@ impl Heap {
     fn lose_large(&mut self, page: usize) {
         let head = self.shared.run_head(self.shared.block_of(page));
         let start = self.shared.block_address(head);
-        let run = crate::layout::BlockEntry::run_of(self.shared.entry_word(head, 1)).max(1) as usize;
+        let run = BlockEntry::run_of(self.shared.entry_word(head, 1)).max(1) as usize;
         if start >= page {
             let slots = run * BLOCK_BYTES / 8 - 2;
             self.store_raw_at(start, SizeWord::new(slots).0);
@@ -200,6 +207,10 @@ impl Heap {
             let header = start + extent.lead * 8;
             let lost = Self::lost_header(extent.slots, self.shared.header(header).hash());
             self.store_raw_at(header, lost.0);
+            let rest = (run * BLOCK_BYTES / 8).saturating_sub(extent.words);
+            if rest > 0 {
+                self.put_filler(start + extent.words * 8, rest);
+            }
         }
     }
 
@@ -227,22 +238,44 @@ impl Heap {
         if at < end {
             self.fill_tail(end);
         }
+        self.recount_block(self.shared.block_of(page));
     }
 
-    /// From a page's end to the next start in its block there is nothing any more.
+    /// From a page's end to the next start in its block there is nothing any more; at the very end
+    /// may be the header of an object whose size word is lost.
     fn fill_tail(&mut self, end: usize) {
-        if end.is_multiple_of(BLOCK_BYTES) {
+        if self.shared.offset_in_block(end) == 0 {
             return;
         }
         let block = self.shared.block_of(end);
-        let first = end % BLOCK_BYTES / PAGE_BYTES;
+        let first = self.shared.offset_in_block(end) / PAGE_BYTES;
         let next = (first..PAGES_PER_BLOCK)
             .find_map(|page| self.shared.start_on(block, page))
             .unwrap_or(self.shared.block_address(block) + BLOCK_BYTES);
         if next > end {
-            self.prepare_write(end, 8, WriteKind::Raw);
-            self.put_filler(end, (next - end) / 8);
-            self.note_start(end);
+            self.store_raw_at(end, LOST_WORD);
         }
+        if next > end + 8 {
+            self.put_filler(end + 8, (next - end) / 8 - 1);
+        }
+    }
+
+    /// Reads first starts and free bytes of a block from the block itself.
+    fn recount_block(&mut self, block: usize) {
+        let from = self.shared.block_address(block);
+        let mut entry = BlockEntry::default();
+        let mut free = 0;
+        let mut at = from;
+        while at < from + BLOCK_BYTES {
+            let Some(extent) = self.shared.extent(at) else { return };
+            entry.note(at - from);
+            if extent.lead == 0 && self.shared.header(at).is_filler() {
+                free += extent.words * 8;
+            }
+            at += extent.words * 8;
+        }
+        self.set_entry_word(block, 2, entry.0[2]);
+        self.set_entry_word(block, 3, entry.0[3]);
+        self.set_kind(block, self.shared.kind(block), free);
     }
 }

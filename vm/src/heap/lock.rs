@@ -22,10 +22,9 @@ impl<T> SpinLock<T> {
     }
 
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        self.held
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then_some(Guard { lock: self })
+        // Only a holder may make a guard: dropping one releases.
+        let taken = self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_ok() { Some(Guard { lock: self }) } else { None }
     }
 
     pub fn lock(&self) -> Guard<'_, T> {
@@ -63,5 +62,20 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
         self.lock.held.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SpinLock;
+
+    #[test]
+    fn a_failed_try_leaves_the_lock_held() {
+        let lock = SpinLock::new(1);
+        let guard = lock.lock();
+        assert!(lock.try_lock().is_none());
+        assert!(lock.try_lock().is_none());
+        drop(guard);
+        assert!(lock.try_lock().is_some());
     }
 }

@@ -127,6 +127,7 @@ pub struct Heap {
     quiet: Cursor,
     hole_search: (usize, usize),
     late_filler: Option<(usize, usize)>,
+    walk_failure: Option<usize>,
     pool: BlockPool,
     young: Vec<YoungBlock>,
     scavenger: Scavenger,

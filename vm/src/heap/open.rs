@@ -135,6 +135,7 @@ impl Heap {
             quiet: Cursor::default(),
             hole_search: (0, 0),
             late_filler: None,
+            walk_failure: None,
             pool: BlockPool::new(FIRST_BLOCK, space.bytes() / BLOCK_BYTES),
             space,
             young: Vec::new(),
@@ -194,9 +195,6 @@ impl Heap {
         self.pool = BlockPool::new(limit, self.pool.end);
         self.last_mark = self.root_word(root::LAST_MARK) as u32;
         self.last_sweep = self.root_word(root::LAST_SWEEP) as u32;
-        if self.faults.forget_held_on_open {
-            self.last_sweep = self.last_mark;
-        }
         self.next_class = (self.root_word(root::NEXT_CLASS) as u32).max(FIRST_FREE_CLASS.0);
         self.allocated_before = self.root_word(root::ALLOCATED_BYTES);
         self.open_cursor();
@@ -218,6 +216,11 @@ impl Heap {
         if is_hole && self.shared.kind(block).is_small() && self.is_usable(block) {
             self.old = Cursor { at, end, began: at };
         }
+    }
+
+    /// Hands out at once what an interrupted sweep held back (a seeded bug).
+    pub fn forget_held(&mut self) {
+        self.last_sweep = self.last_mark;
     }
 
     /// Reads nil anew, after the known objects were set.

@@ -167,7 +167,8 @@ impl Heap {
             return word.is_reference().then(|| word.address());
         }
         let ordinal = self.ordinals.get(self.shared.block_of(header)) as usize;
-        let target = self.scavenger.forward[ordinal][header % BLOCK_BYTES / 16];
+        let place = self.shared.offset_in_block(header) / 16;
+        let target = self.scavenger.forward[ordinal][place];
         (target != 0).then_some(target as usize)
     }
 
@@ -176,7 +177,8 @@ impl Heap {
             self.words.store(header, target as u64);
         } else {
             let ordinal = self.ordinals.get(self.shared.block_of(header)) as usize;
-            self.scavenger.forward[ordinal][header % BLOCK_BYTES / 16] = target as u64;
+            let place = self.shared.offset_in_block(header) / 16;
+            self.scavenger.forward[ordinal][place] = target as u64;
         }
     }
 

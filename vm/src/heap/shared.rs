@@ -69,6 +69,12 @@ impl Shared {
         self.base + block * BLOCK_BYTES
     }
 
+    /// The base need not be aligned to blocks.
+    #[inline(always)]
+    pub fn offset_in_block(&self, address: usize) -> usize {
+        (address - self.base) % BLOCK_BYTES
+    }
+
     #[inline(always)]
     pub fn state_of(&self, address: usize) -> u8 {
         self.states.get(self.block_of(address))
@@ -164,7 +170,7 @@ impl Shared {
                 Some(self.block_address(self.run_head(block)))
             }
             BlockKind::Objects | BlockKind::Quiet => {
-                let page = address % BLOCK_BYTES / PAGE_BYTES;
+                let page = self.offset_in_block(address) / PAGE_BYTES;
                 (0..=page).rev().filter_map(|p| self.start_on(block, p)).find(|&s| s <= address)
             }
             BlockKind::Free | BlockKind::Lost => None,

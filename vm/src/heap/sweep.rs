@@ -11,7 +11,7 @@
 use super::Heap;
 use super::cycle::Phase;
 use super::shared::state;
-use crate::layout::{BLOCK_BYTES, BlockEntry, BlockKind, PAGE_BYTES};
+use crate::layout::{BLOCK_BYTES, BlockEntry, BlockKind};
 
 impl Heap {
     /// Sweeps about `blocks` blocks. Answers whether the sweep is done (or none runs).
@@ -103,15 +103,15 @@ impl Heap {
             } else {
                 if let Some(hole) = hole.take() {
                     self.put_filler(hole, (at - hole) / 8);
-                    note(&mut entry, hole - from);
+                    entry.note(hole - from);
                 }
-                note(&mut entry, at - from);
+                entry.note(at - from);
             }
             at = next;
         }
         if let Some(hole) = hole {
             self.put_filler(hole, (end - hole) / 8);
-            note(&mut entry, hole - from);
+            entry.note(hole - from);
         }
         self.statistics.swept_bytes += free.saturating_sub(self.free_bytes(block)) as u64;
         self.set_swept(block, self.last_mark);
@@ -124,13 +124,5 @@ impl Heap {
             self.set_kind(block, kind, free);
         }
         self.shared.clear_marks(block);
-    }
-}
-
-/// Notes a start, the offsets coming in order.
-fn note(entry: &mut BlockEntry, offset: usize) {
-    let page = offset / PAGE_BYTES;
-    if entry.start(page).is_none() {
-        entry.set_start(page, Some(offset % PAGE_BYTES / 8));
     }
 }

@@ -56,6 +56,10 @@ impl RunningView for Heap {
         self.space.is_dirty(page)
     }
 
+    fn has_unknown_corpses(&self) -> bool {
+        self.holds_unknown_corpses()
+    }
+
     fn is_corpse(&self, header: usize) -> bool {
         Heap::is_corpse(self, Word::reference(self.base + header))
     }

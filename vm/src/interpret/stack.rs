@@ -113,11 +113,6 @@ impl Stack {
         })
     }
 
-    /// Words that it can hold.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
     /// The address of word `index`.
     pub fn address(&self, index: usize) -> *mut u64 {
         debug_assert!(index < self.capacity);
@@ -325,17 +320,6 @@ impl Stack {
     /// Frames from the top to the bottom.
     pub fn frames(&self) -> Frames<'_> {
         Frames { stack: self, next: self.fp }
-    }
-
-    /// The frame with a serial, if it lives.
-    pub fn frame_of(&self, serial: i64) -> Option<usize> {
-        if serial <= 0 {
-            return None;
-        }
-        match self.contexts.get(&serial) {
-            Some(reified) => Some(reified.frame),
-            None => self.frames().find(|&f| self.serial(f) == serial),
-        }
     }
 }
 

@@ -24,6 +24,8 @@ use platform::{Clock, Entropy, Service};
 
 /// Sends and backward jumps between two looks at the doorbell and the clock.
 pub const QUANTUM: u32 = 1000;
+/// What a process that met the memory limit may use beyond it to tell.
+const LENT_BYTES: usize = 16 << 20;
 /// What a stack may hold before the world is asked, in words.
 pub const STACK_WORDS: usize = 16 << 20;
 
@@ -89,6 +91,11 @@ pub trait StoreHost {
         let _ = (heap, roots);
         Err("no store".to_string())
     }
+    /// Whether what a flip freezes must be written. Then the port alone flips, and the machine
+    /// never does on its own.
+    fn is_durable(&self) -> bool {
+        true
+    }
     /// Carries out a command of the store: names, branches, history; text in, text out.
     fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {
         let _ = arguments;
@@ -111,7 +118,11 @@ pub trait StoreHost {
 
 /// No store.
 pub struct NoStore;
-impl StoreHost for NoStore {}
+impl StoreHost for NoStore {
+    fn is_durable(&self) -> bool {
+        false
+    }
+}
 
 /// A value that crosses to the store host.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,6 +151,8 @@ pub struct VmConfig {
     pub services: Vec<Box<dyn Service>>,
     /// The store.
     pub store: Box<dyn StoreHost>,
+    /// What other threads ring; services are made with it before the machine is.
+    pub doorbell: Arc<Doorbell>,
     /// Words that a stack may hold before the world is asked.
     pub stack_words: usize,
 }
@@ -152,6 +165,7 @@ impl VmConfig {
             entropy: None,
             services: Vec::new(),
             store: Box::new(NoStore),
+            doorbell: Arc::new(Doorbell::default()),
             stack_words: STACK_WORDS,
         }
     }
@@ -237,6 +251,8 @@ pub struct Vm {
     free_handles: Vec<usize>,
     pub(crate) next_frame_serial: i64,
     pub(crate) next_process_serial: i64,
+    /// Processes with lower serials are from before this opening.
+    pub(crate) opening_serial: i64,
     pub(crate) ended: BTreeMap<i64, Ended>,
     pub(crate) awaited: i64,
     pub(crate) end: Option<RunEnd>,
@@ -253,6 +269,12 @@ pub struct Vm {
     pub(crate) stress_count: u32,
     pub(crate) counters: Counters,
     pub(crate) quantum_given: u32,
+    /// Bytes allocated, and bytes asked for, when room was made last; and how often since then
+    /// nothing was allocated.
+    last_room: (u64, usize),
+    room_tries: u32,
+    memory_limit: usize,
+    marks_seen: u64,
     pub(crate) quotas: Vec<super::quota::Quota>,
     pub(crate) log_lines: VecDeque<String>,
     /// What the last refusal said for the user.
@@ -293,13 +315,14 @@ impl Vm {
     pub fn new(heap: Heap, config: VmConfig) -> Result<Vm, String> {
         let nil = heap.nil();
         let stack = Stack::new(nil).ok_or("no memory for a stack")?;
+        let memory_limit = heap.limit_bytes();
         let mut vm = Vm {
             heap,
             fuel: QUANTUM,
             nil,
             true_word: nil,
             false_word: nil,
-            forwarders: true,
+            forwarders: false,
             current: Box::new(stack),
             current_serial: 0,
             stacks: BTreeMap::new(),
@@ -310,6 +333,7 @@ impl Vm {
             free_handles: Vec::new(),
             next_frame_serial: 1,
             next_process_serial: 1,
+            opening_serial: 0,
             ended: BTreeMap::new(),
             awaited: 0,
             end: None,
@@ -320,12 +344,16 @@ impl Vm {
             entropy: config.entropy,
             services: config.services,
             store: config.store,
-            doorbell: Arc::new(Doorbell::default()),
+            doorbell: config.doorbell,
             stack_words: config.stack_words,
             stress: VmStress::default(),
             stress_count: 0,
             counters: Counters::default(),
             quantum_given: QUANTUM,
+            last_room: (0, 0),
+            room_tries: 0,
+            memory_limit,
+            marks_seen: 0,
             quotas: Vec::new(),
             log_lines: VecDeque::new(),
             last_refusal: String::new(),
@@ -338,6 +366,7 @@ impl Vm {
     pub fn refresh(&mut self) {
         self.heap.refresh_known();
         self.nil = self.heap.nil();
+        self.forwarders |= self.heap.root_word(root::FORWARDERS) != 0;
         self.true_word = self.known(KnownObject::True);
         self.false_word = self.known(KnownObject::False);
         if !self.timer_semaphore.is_reference() {
@@ -358,6 +387,11 @@ impl Vm {
     /// What is rung from other threads.
     pub fn doorbell(&self) -> Arc<Doorbell> {
         self.doorbell.clone()
+    }
+
+    /// Gives the machine another store.
+    pub fn set_store(&mut self, store: Box<dyn StoreHost>) {
+        self.store = store;
     }
 
     /// Switches stress on or off.
@@ -427,6 +461,41 @@ impl Vm {
         }
     }
 
+    /// The value of a global variable, held: by the layout of `BindingDictionary` (tally, keys,
+    /// bindings; open addressing by string hash).
+    pub fn global(&mut self, name: &str) -> Option<Handle> {
+        let dictionary = self.known(KnownObject::Smalltalk);
+        let (keys, bindings) = (self.slot_of(dictionary, 1)?, self.slot_of(dictionary, 2)?);
+        let points: Vec<u32> = name.chars().map(|c| c as u32).collect();
+        let symbol = self.find_symbol(&points)?;
+        let capacity = if self.has_named(keys, 1) { self.slot_count(keys) } else { return None };
+        let start = crate::layout::string_hash(points) as usize % capacity;
+        let place = (0..capacity).map(|n| (start + n) % capacity).find(|&at| {
+            let key = self.slot(keys, at);
+            key == symbol || key == self.nil
+        })?;
+        let binding = self.slot_of(bindings, place)?;
+        let value = self.slot_of(binding, 1)?;
+        (self.slot(keys, place) == symbol).then(|| self.hold(value))
+    }
+
+    /// The text of a string or symbol that is held.
+    pub fn text_of(&self, handle: Handle) -> Option<String> {
+        self.text(self.held(handle))
+    }
+
+    /// A new string, held.
+    pub fn string(&mut self, text: &str) -> Option<Handle> {
+        loop {
+            if let Some(word) = self.new_string(text) {
+                return Some(self.hold(word));
+            }
+            if !self.make_room(text.len() * 4 + 64) {
+                return None;
+            }
+        }
+    }
+
     // ---- collections
 
     /// Runs a collection with all roots of the machine.
@@ -456,9 +525,35 @@ impl Vm {
             self.codes.rehash();
             self.cache.forget();
         }
-        for class in self.heap.take_dropped_classes() {
-            let _ = class;
+        if !self.heap.take_dropped_classes().is_empty() {
             self.forget_lookups();
+        }
+        let marks = self.heap.statistics().marks;
+        if marks != self.marks_seen {
+            self.marks_seen = marks;
+            self.settle_symbols();
+        }
+    }
+
+    /// Does a slice of the work that the heap asks for: marking, sweeping, flips.
+    pub(crate) fn tend_heap(&mut self) {
+        const WORDS: usize = 20_000;
+        const BLOCKS: usize = 16;
+        let wants = self.heap.wants();
+        if wants.sweep {
+            self.heap.sweep_step(BLOCKS);
+        }
+        if wants.mark {
+            self.heap.mark_step(WORDS);
+        }
+        if wants.finish {
+            let _ = self.with_roots(false, |heap, roots| heap.finish(roots, Some(10 * WORDS)));
+        }
+        if wants.flip && !self.store.is_durable() && self.heap.space().frozen().is_none() {
+            let flipped = self.with_roots(false, |heap, roots| heap.flip(roots).is_ok());
+            if flipped {
+                self.heap.thaw();
+            }
         }
     }
 
@@ -467,32 +562,60 @@ impl Vm {
         self.with_roots(true, |heap, roots| heap.scavenge(roots))
     }
 
-    /// Makes room for so many bytes by collecting. False when there is none.
+    /// Makes room for so many bytes by collecting: a scavenge first, all of memory when that did
+    /// not help. False when there is none: whoever asked gives up.
     pub(crate) fn make_room(&mut self, bytes: usize) -> bool {
-        if self.scavenge().is_err() {
-            return false;
+        let allocated = self.heap.allocated_bytes();
+        let again = core::mem::replace(&mut self.last_room, (allocated, bytes)) == (allocated, bytes);
+        self.room_tries = if again { self.room_tries + 1 } else { 0 };
+        let is_large = bytes > crate::layout::LARGE_OBJECT_BYTES;
+        let tries = self.room_tries;
+        match tries {
+            0 if self.scavenge().is_err() => return false,
+            0 if is_large || self.heap.room_for(bytes) => return true,
+            0 | 1 => {
+                self.collect_full();
+            }
+            _ => return self.lend_memory(),
         }
-        if self.has_room(bytes) {
-            return true;
-        }
-        self.collect_full();
-        self.has_room(bytes)
+        is_large || self.heap.room_for(bytes) || self.lend_memory()
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
-        bytes > crate::layout::LARGE_OBJECT_BYTES || self.heap.room_for(bytes)
+    /// Limits the bytes that the heap may use.
+    pub fn set_memory_limit(&mut self, bytes: usize) {
+        self.memory_limit = bytes;
+        self.heap.set_limit_bytes(bytes);
+    }
+
+    /// The limit is reached. Whoever asked is refused, but may use a little more to say so: the
+    /// world makes an exception of it. Answers false.
+    fn lend_memory(&mut self) -> bool {
+        if self.memory_limit != usize::MAX && self.heap.limit_bytes() == self.memory_limit {
+            self.heap.set_limit_bytes(self.memory_limit.saturating_add(LENT_BYTES));
+            self.signal_known(KnownObject::LowSpaceSemaphore);
+        }
+        false
+    }
+
+    /// Takes back what was lent, when enough is free.
+    fn take_lent_memory(&mut self) {
+        let used = self.heap.used_bytes() + self.heap.eden_bytes();
+        if self.heap.limit_bytes() != self.memory_limit && used + LENT_BYTES < self.memory_limit {
+            self.heap.set_limit_bytes(self.memory_limit);
+        }
     }
 
     /// Marks and sweeps to the end; answers how many bytes that made free.
     pub fn collect_full(&mut self) -> usize {
         let freed = self.with_roots(false, |heap, roots| heap.collect_full(roots)).unwrap_or(0);
-        self.settle_symbols();
+        self.take_lent_memory();
         freed
     }
 
     /// Identities were exchanged: what the machine holds refers to what things are now.
     pub(crate) fn after_become(&mut self) {
         self.forwarders = true;
+        self.heap.set_root(root::FORWARDERS, 1);
         self.with_roots(false, |heap, roots| {
             roots.visit(&mut |word| {
                 *word = heap.resolve(*word);

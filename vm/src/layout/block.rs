@@ -112,6 +112,42 @@ impl BlockEntry {
         };
         self.0[word] = (self.0[word] & !(0xffff << bit)) | (field << bit);
     }
+
+    /// Something starts at `offset` bytes from the block's start: the page's first start is there,
+    /// or before.
+    pub const fn note(&mut self, offset: usize) {
+        let (page, words) = (offset / PAGE_BYTES, offset % PAGE_BYTES / 8);
+        match self.start(page) {
+            Some(first) if first <= words => {}
+            _ => self.set_start(page, Some(words)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BlockEntry, BlockKind};
+
+    #[test]
+    fn an_entry_keeps_the_first_start_of_each_page() {
+        let mut entry = BlockEntry::default();
+        assert!((0..8).all(|page| entry.start(page).is_none()));
+        for offset in [4096 * 3 + 800, 4096 * 3 + 80, 4096 * 3 + 160, 0, 4096 * 7 + 4088] {
+            entry.note(offset);
+        }
+        let starts: [_; 8] = core::array::from_fn(|page| entry.start(page));
+        assert_eq!(starts, [Some(0), None, None, Some(10), None, None, None, Some(511)]);
+        entry.set_start(3, None);
+        assert_eq!((entry.start(3), entry.start(7)), (None, Some(511)));
+    }
+
+    #[test]
+    fn kind_and_free_bytes_share_a_word() {
+        let word = BlockEntry::word0(BlockKind::Quiet, 32768);
+        assert_eq!((BlockEntry::kind_of(word), BlockEntry::free_of(word)), (Some(BlockKind::Quiet), 32768));
+        assert_eq!(BlockEntry::kind_of(crate::layout::LOST_WORD), Some(BlockKind::Lost));
+        assert_eq!(BlockEntry::kind_of(7), None);
+    }
 }
 
 const _: () = assert!(size_of::<BlockEntry>() == BLOCK_ENTRY_BYTES);

@@ -10,7 +10,9 @@
 
 /// FNV-1a over code points, 32 bits.
 pub fn string_hash(points: impl IntoIterator<Item = u32>) -> u32 {
-    points.into_iter().fold(0x811c_9dc5, |hash: u32, point| (hash ^ point).wrapping_mul(0x0100_0193))
+    points
+        .into_iter()
+        .fold(0x811c_9dc5, |hash: u32, point| (hash ^ point).wrapping_mul(0x0100_0193))
 }
 
 /// Slots of a hashed table of `tally` entries in open addressing: the least power of two, from 4 on,
@@ -36,7 +38,10 @@ mod tests {
     fn tables_keep_a_quarter_empty() {
         for tally in 0..5000 {
             let capacity = table_capacity(tally);
-            assert!(capacity.is_power_of_two() && tally * 4 <= capacity * 3, "{tally} of {capacity}");
+            assert!(
+                capacity.is_power_of_two() && tally * 4 <= capacity * 3,
+                "{tally} of {capacity}"
+            );
             assert!(capacity == 4 || tally * 8 > capacity * 3 - 8, "{tally} of {capacity}");
         }
     }

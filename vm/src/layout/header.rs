@@ -247,3 +247,39 @@ pub const LOST_WORD: u64 = Header::new(KnownClass::LostObject.index(), Format::F
 const _: () = assert!(LOST_WORD & 3 == 3);
 const _: () = assert!(Header(LOST_WORD).slot_field() == 0);
 const _: () = assert!(KnownClass::COUNT < 64);
+
+#[cfg(test)]
+mod tests {
+    use super::{Extent, FILLER_WORD, Header, LOST_WORD, MAX_SMALL_SLOTS, SizeWord};
+    use crate::layout::KnownClass;
+
+    #[test]
+    fn a_filler_covers_what_it_was_made_for() {
+        for words in [1, 2, 1023, 1024, 1025, 4096, 1 << 20] {
+            let filler = Header::filler(words);
+            assert!(filler.is_filler());
+            assert_eq!(filler.filler_words(), words);
+            assert_eq!(Extent::of(filler.0).map(|extent| extent.words), Some(words));
+        }
+        assert_eq!(FILLER_WORD, Header::filler(1).0);
+    }
+
+    #[test]
+    fn an_extent_is_read_from_the_first_word() {
+        let header = |slots| Header::new(KnownClass::Array.index(), 1, slots);
+        let extent = |lead, words, slots| Some(Extent { lead, words, slots });
+        assert_eq!(Extent::of(header(0).0), extent(0, 2, 0));
+        assert_eq!(Extent::of(header(1).0), extent(0, 2, 1));
+        assert_eq!(Extent::of(header(MAX_SMALL_SLOTS).0), extent(0, 1023, 1022));
+        assert_eq!(Extent::of(SizeWord::new(1023).0), extent(1, 1025, 1023));
+        assert_eq!(Extent::of(LOST_WORD), extent(0, 1, 0));
+    }
+
+    #[test]
+    fn what_starts_no_object_has_no_extent() {
+        let oversize = Header::new(KnownClass::Array.index(), 1, 5000).0;
+        for word in [0, 8, 2, oversize, SizeWord::new(3).0, u64::MAX >> 1 << 2 | 1] {
+            assert_eq!(Extent::of(word), None, "{word:#x}");
+        }
+    }
+}

@@ -82,6 +82,8 @@ pub mod root {
     pub const SESSION: usize = 14;
     /// Oop: the Array of StackImages of live processes, or 0.
     pub const STACK_IMAGES: usize = 15;
+    /// 1 once a `become:` may have left forwarders; 0 in a world that never had one.
+    pub const FORWARDERS: usize = 16;
     /// The value of the root block's version word.
     pub const CURRENT_VERSION: u64 = 1;
     /// The value of the root block's magic word.

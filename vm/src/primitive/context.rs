@@ -106,7 +106,7 @@ fn live(vm: &Vm, arguments: usize) -> Option<(&Stack, usize)> {
 /// A 1-based index among `count`.
 fn index(word: Word, count: usize) -> Option<usize> {
     let index = word.is_integer().then(|| word.as_integer())?;
-    (index >= 1 && index as u64 <= count as u64).then_some(index as usize - 1)
+    (index >= 1 && index as u64 <= count as u64).then(|| index as usize - 1)
 }
 
 fn temp_at(vm: &mut Vm, _: usize) -> Outcome {

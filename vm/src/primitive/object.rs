@@ -54,7 +54,7 @@ fn object_class(vm: &mut Vm, arguments: usize) -> Outcome {
 /// A 1-based index among `count`, as 0-based.
 fn index(word: Word, count: usize) -> Option<usize> {
     let index = word.is_integer().then(|| word.as_integer())?;
-    (index >= 1 && index as u64 <= count as u64).then_some(index as usize - 1)
+    (index >= 1 && index as u64 <= count as u64).then(|| index as usize - 1)
 }
 
 fn slot_at(vm: &mut Vm, _: usize) -> Outcome {

@@ -61,6 +61,8 @@ fn resume(vm: &mut Vm, arguments: usize) -> Outcome {
         return Outcome::NeedsRoom(16 * 1024);
     }
     vm.answer_primitive(arguments, me);
+    // A process of an earlier session becomes one of this opening.
+    let _ = vm.ensure_stack(me);
     vm.make_ready(me, false);
     Outcome::Next(vm.preempt())
 }
@@ -92,7 +94,7 @@ fn top_context(vm: &mut Vm, _: usize) -> Outcome {
     if me == vm.current.process {
         return Outcome::Decline(Reason::Named("running"));
     }
-    if vm.ensure_stack(me).is_err() {
+    if vm.ensure_stack(me).is_err() || !vm.begin(me) {
         return Outcome::Value(vm.nil);
     }
     let frame = vm.stack_of(me).map_or(0, |stack| Vm::world_frame(stack, stack.fp));

@@ -51,18 +51,7 @@ fn entropy(vm: &mut Vm, _: usize) -> Outcome {
 /// Makes something of what came from outside, collecting if need be: what happened there can't be
 /// done a second time. The arguments are on the stack, so no word is held meanwhile.
 fn build(vm: &mut Vm, value: &HostValue) -> Outcome {
-    let bytes = value_bytes(value);
-    for _ in 0..3 {
-        if vm.heap.room_for(bytes) || bytes > crate::layout::LARGE_OBJECT_BYTES {
-            if let Some(word) = vm.host_object(value) {
-                return Outcome::Value(word);
-            }
-        }
-        if !vm.make_room(bytes) {
-            break;
-        }
-    }
-    Outcome::Decline(Reason::Named("memory"))
+    vm.built(value).map_or(Outcome::Decline(Reason::Named("memory")), Outcome::Value)
 }
 
 fn value_bytes(value: &HostValue) -> usize {
@@ -75,6 +64,23 @@ fn value_bytes(value: &HostValue) -> usize {
 }
 
 impl Vm {
+    /// The object that a value from outside becomes, after collecting if need be; `None` if memory is
+    /// full. The answer is good until the next allocation.
+    pub(crate) fn built(&mut self, value: &HostValue) -> Option<Word> {
+        let bytes = value_bytes(value);
+        for _ in 0..3 {
+            if (self.heap.room_for(bytes) || bytes > crate::layout::LARGE_OBJECT_BYTES)
+                && let Some(word) = self.host_object(value)
+            {
+                return Some(word);
+            }
+            if !self.make_room(bytes) {
+                break;
+            }
+        }
+        None
+    }
+
     /// The object that a value from outside becomes; `None` if there is no room.
     fn host_object(&mut self, value: &HostValue) -> Option<Word> {
         Some(match value {
@@ -105,7 +111,7 @@ impl Vm {
     }
 
     /// What an object means outside; Arrays to a depth of eight.
-    fn host_value(&self, word: Word, depth: usize) -> Option<HostValue> {
+    pub(crate) fn host_value(&self, word: Word, depth: usize) -> Option<HostValue> {
         let word = self.heap.resolve(word);
         if word == self.nil {
             return Some(HostValue::Nil);

@@ -3,7 +3,7 @@
 use super::Verifier;
 use crate::layout::{
     BLOCK_BYTES, BLOCKS_OFFSET, BlockEntry, BlockKind, CLASS_TABLE_ENTRIES, CLASS_TABLE_OFFSET,
-    EDEN_MAX_BYTES, EDEN_OFFSET, Extent, Header, KnownClass, PAGE_BYTES, behavior, root,
+    EDEN_MAX_BYTES, EDEN_OFFSET, Extent, Header, KnownClass, PAGE_BYTES, Word, behavior, root,
 };
 use alloc::boxed::Box;
 
@@ -112,6 +112,12 @@ impl Verifier<'_> {
         let is_forwarder = header.is_forwarder();
         if !known || is_forwarder != (format == 31) {
             self.report(at, alloc::format!("format {format} of class {}", header.class().0));
+        }
+        if is_forwarder {
+            let kept = (1..slots).find(|n| self.word(at + 8 + n * 8) != Some(Word::small(0).0));
+            if let Some(slot) = kept {
+                self.report(at, alloc::format!("slot {slot} of a forwarder is not cleared"));
+            }
         }
         if header.0 & (1 << 31) != 0 {
             self.report(at, "reserved header bit".into());

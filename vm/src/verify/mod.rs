@@ -60,6 +60,8 @@ pub trait RunningView {
     fn is_dirty(&self, page: usize) -> bool;
     /// Whether the object whose header is at an offset is known to be dead.
     fn is_corpse(&self, header: usize) -> bool;
+    /// Whether a sweep was interrupted before this session, so that corpses can't be told.
+    fn has_unknown_corpses(&self) -> bool;
 }
 
 /// One breach.
@@ -96,11 +98,13 @@ pub fn verify(view: &dyn HeapView, roots: &[Word]) -> Verdict {
         base: view.base(),
         limit: 0,
         starts: Vec::new(),
+        reached: None,
         verdict: Verdict::default(),
     };
     if verifier.check_root() {
         verifier.walk_blocks();
         verifier.walk_eden();
+        verifier.tell_corpses(roots);
         verifier.check_classes_of_all();
         verifier.check_cursor();
         verifier.check_references(roots);
@@ -116,6 +120,8 @@ pub(crate) struct Verifier<'a> {
     limit: usize,
     /// Of each block (eden's included), where objects start.
     starts: Vec<Option<Box<Starts>>>,
+    /// Where corpses of an interrupted sweep can't be told: what can be reached, in order.
+    reached: Option<Vec<usize>>,
     verdict: Verdict,
 }
 
@@ -151,8 +157,22 @@ impl Verifier<'_> {
         self.view.running().is_some_and(|running| running.is_young_block(block))
     }
 
+    /// Whether the object whose header is at an offset is dead, or may be.
     fn is_corpse(&self, header: usize) -> bool {
         self.view.running().is_some_and(|running| running.is_corpse(header))
+            || self.reached.as_ref().is_some_and(|reached| reached.binary_search(&header).is_err())
+    }
+
+    /// A heap whose sweep was interrupted holds corpses that nobody can tell: what can be reached is
+    /// what counts.
+    fn tell_corpses(&mut self, roots: &[Word]) {
+        let unknown = self.view.running().map_or_else(
+            || self.root_word(root::LAST_MARK) > self.root_word(root::LAST_SWEEP),
+            |running| running.has_unknown_corpses(),
+        );
+        if unknown {
+            self.reached = Some(self.trace(roots));
+        }
     }
 
     /// The root block; answers whether there is a heap to walk.

@@ -20,10 +20,6 @@ impl Verifier<'_> {
             self.check_reference(0, word);
         }
         self.check_class_table();
-        // An image whose sweep was interrupted holds corpses that nobody can tell.
-        let unknown = self.root_word(root::LAST_MARK) > self.root_word(root::LAST_SWEEP);
-        let whole = self.view.running().is_some() || !unknown;
-        let reached = if whole { Vec::new() } else { self.trace(roots) };
         for block in 0..self.starts.len() {
             let Some(bits) = self.starts[block].as_deref().copied() else { continue };
             for (index, word) in bits.iter().enumerate() {
@@ -32,8 +28,7 @@ impl Verifier<'_> {
                     let bit = rest.trailing_zeros() as usize;
                     rest &= rest - 1;
                     let header = block * BLOCK_BYTES + (index * 64 + bit) * 8;
-                    let counts = whole || reached.binary_search(&header).is_ok();
-                    self.check_object(header, counts);
+                    self.check_object(header);
                 }
             }
         }
@@ -67,10 +62,9 @@ impl Verifier<'_> {
         }
     }
 
-    /// `counts`: whether its references must meet objects. A corpse's need not, but those to young
-    /// objects must be remembered.
-    fn check_object(&mut self, header: usize, counts: bool) {
-        let counts = counts && !self.is_corpse(header);
+    /// A corpse's references need not meet objects, but those to young ones must be remembered.
+    fn check_object(&mut self, header: usize) {
+        let counts = !self.is_corpse(header);
         let (from, to) = self.slots_range(header);
         for at in (from..to).step_by(8) {
             let Some(word) = self.word(at).map(Word) else { return };
@@ -114,7 +108,7 @@ impl Verifier<'_> {
     }
 
     /// Header offsets of everything that can be reached, in order.
-    fn trace(&self, roots: &[Word]) -> Vec<usize> {
+    pub(super) fn trace(&self, roots: &[Word]) -> Vec<usize> {
         let mut seen = vec![None; self.starts.len()];
         let mut reached = Vec::new();
         let mut stack = Vec::new();

@@ -8,7 +8,7 @@
 
 mod arguments;
 mod exit;
-mod help;
+pub mod help;
 mod table;
 
 pub use arguments::{Arguments, parse};

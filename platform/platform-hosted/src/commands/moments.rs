@@ -1,0 +1,139 @@
+//! Commands on the moments of a world: history, name, branch, restore, delete. They use the file
+//! alone; no code of the world runs.
+
+use super::{path, say};
+use crate::cli::{Arguments, Exit, Failure};
+use crate::clock::HostedClock;
+use crate::file_store::Access;
+use crate::keeper::{self, Opened, clock_text, failure, find_moment, kind};
+use image::{ImageError, MomentId, Origin};
+use platform::Clock;
+use std::path::{Path, PathBuf};
+
+fn now() -> i64 {
+    HostedClock::default().wall_ns()
+}
+
+struct File {
+    path: PathBuf,
+    opened: Opened,
+}
+
+impl File {
+    fn open(arguments: &Arguments, access: Access) -> Result<File, Failure> {
+        let path = path(arguments, 0);
+        let opened = keeper::open(&path, access)?;
+        Ok(File { path, opened })
+    }
+
+    fn told(&self, error: &ImageError) -> Failure {
+        failure(&self.path, error)
+    }
+
+    /// The moment that an argument names, by name or number.
+    fn moment(&mut self, text: &str) -> Result<MomentId, Failure> {
+        let path = self.path.clone();
+        let moments = self.opened.world.moments().map_err(|error| failure(&path, &error))?;
+        let missing = || {
+            let line = format!("{}: no moment {text}; warm history lists them", path.display());
+            Failure::new(Exit::Missing, line)
+        };
+        find_moment(&moments, text).ok_or_else(missing)
+    }
+
+    fn close(mut self) -> Result<Exit, Failure> {
+        let closed = self.opened.world.close(now());
+        closed.map_err(|error| self.told(&error)).map(|()| Exit::Success)
+    }
+}
+
+/// A name as it was typed, checked before the world is touched.
+fn check_name(path: &Path, name: &str) -> Result<(), Failure> {
+    let wrong = |what: &str| Failure::new(Exit::Usage, format!("{}: {what}", path.display()));
+    if name.is_empty() {
+        return Err(wrong("the name is empty; give one"));
+    }
+    if name.contains(['\n', '\r']) {
+        return Err(wrong("the name has a line end in it; give one of one line"));
+    }
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong("the name is a number, as the moments' own are; give another"));
+    }
+    Ok(())
+}
+
+/// `warm history FILE`
+pub fn history(arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut file = File::open(arguments, Access::Read)?;
+    let path = file.path.clone();
+    let moments = file.opened.world.moments().map_err(|error| failure(&path, &error))?;
+    for moment in moments {
+        let how = match moment.origin {
+            Origin::Replaced => ", before a restore",
+            Origin::Branched => ", a branch",
+            _ => "",
+        };
+        say(&format!(
+            "{:>6}  {}  {:<10} {}{how}",
+            moment.id.0,
+            clock_text(moment.wall_ns),
+            kind(&moment),
+            moment.name
+        ))?;
+    }
+    Ok(Exit::Success)
+}
+
+/// `warm name FILE NAME [MOMENT]`
+pub fn name(arguments: &Arguments) -> Result<Exit, Failure> {
+    let name = arguments.text(1);
+    check_name(&path(arguments, 0), &name)?;
+    let mut file = File::open(arguments, Access::Write)?;
+    let named = match arguments.words.get(2) {
+        None => file.opened.world.name(&name, now()).map(|_| ()),
+        Some(moment) => {
+            let id = file.moment(&moment.to_string_lossy())?;
+            file.opened.world.rename(id, &name, now())
+        }
+    };
+    named.map_err(|error| taken(&file, &error, &name))?;
+    file.close()
+}
+
+/// The failure, with the name in it where the name is the matter.
+fn taken(file: &File, error: &ImageError, name: &str) -> Failure {
+    match error {
+        ImageError::NameTaken(_) => {
+            let line = format!("{}: a moment is named {name} already; give another name", file.path.display());
+            Failure::new(Exit::Exists, line)
+        }
+        other => file.told(other),
+    }
+}
+
+/// `warm branch FILE MOMENT NAME`
+pub fn branch(arguments: &Arguments) -> Result<Exit, Failure> {
+    let name = arguments.text(2);
+    check_name(&path(arguments, 0), &name)?;
+    let mut file = File::open(arguments, Access::Write)?;
+    let from = file.moment(&arguments.text(1))?;
+    file.opened.world.branch(from, &name, now()).map_err(|error| taken(&file, &error, &name))?;
+    file.close()
+}
+
+/// `warm restore FILE MOMENT`
+pub fn restore(arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut file = File::open(arguments, Access::Write)?;
+    let to = file.moment(&arguments.text(1))?;
+    let before = file.opened.world.restore(to, now()).map_err(|error| file.told(&error))?;
+    say(&format!("the present was kept as moment {}", before.0))?;
+    file.close()
+}
+
+/// `warm delete FILE MOMENT`
+pub fn delete(arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut file = File::open(arguments, Access::Write)?;
+    let id = file.moment(&arguments.text(1))?;
+    file.opened.world.delete(id, now()).map_err(|error| file.told(&error))?;
+    file.close()
+}

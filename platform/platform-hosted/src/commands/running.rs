@@ -1,0 +1,171 @@
+//! Commands that run code of a world: open, eval, run, load, test, repl.
+
+use super::{path, repl};
+use crate::cli::{Arguments, Exit, Failure};
+use crate::file_store::Access;
+use crate::keeper::{self, Ending, Living, Saving};
+use std::path::{Path, PathBuf};
+use vm::interpret::{Ended, HostValue};
+
+fn text(text: impl Into<String>) -> HostValue {
+    HostValue::Text(text.into())
+}
+
+fn working_folder() -> HostValue {
+    std::env::current_dir().map_or(HostValue::Nil, |folder| text(folder.to_string_lossy()))
+}
+
+/// {what it is about. arguments. working folder}, as `Session class >> start:with:` takes it.
+fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue> {
+    let words = arguments.iter().map(|word| text(word.to_string_lossy())).collect();
+    vec![subject, HostValue::List(words), working_folder()]
+}
+
+/// Brings the world in `file` to life, to be saved or not.
+fn living(file: &Path, saving: Saving) -> Result<Living, Failure> {
+    let access = if saving == Saving::Never { Access::Read } else { Access::Write };
+    Living::begin(keeper::open(file, access)?, saving)
+}
+
+fn saving(arguments: &Arguments) -> Saving {
+    if arguments.has("--no-save") { Saving::Never } else { Saving::Automatic }
+}
+
+/// Saves what was done, and says with what status the program ends.
+fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
+    let exit = match ending {
+        Ending::Exit(status) => Exit::World(status.clamp(0, 255) as u8),
+        Ending::Ended(Ended::Value(_) | Ended::Terminated) => Exit::Success,
+        Ending::Ended(Ended::Failed(trace)) => {
+            eprintln!("warm: the machine gave a process up: {trace}");
+            Exit::Program
+        }
+        Ending::Stuck => {
+            eprintln!("warm: every process waits, for nothing that could come");
+            Exit::Program
+        }
+        Ending::Signal(signal) => Exit::World(128 + signal as u8),
+    };
+    match (living.finish(), exit) {
+        (Ok(()), exit) => Ok(exit),
+        (Err(failure), Exit::Success | Exit::World(0)) => Err(failure),
+        (Err(failure), exit) => {
+            failure.report();
+            Ok(exit)
+        }
+    }
+}
+
+/// `warm eval [FILE] EXPR`
+pub fn eval(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (file, source) = match arguments.words.as_slice() {
+        [source] => (None, source),
+        [file, source, ..] => (Some(PathBuf::from(file)), source),
+        [] => return Err(Failure::new(Exit::Usage, "no expression")),
+    };
+    let source = if source == "-" { standard_input()? } else { source.to_string_lossy().into_owned() };
+    let mut living = match file {
+        None => Living::scratch(keeper::scratch()?)?,
+        Some(file) => living(&file, saving(arguments))?,
+    };
+    let ending = living.session("eval", orders(text(source), &[]))?;
+    conclude(living, ending)
+}
+
+fn standard_input() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
+        .map_err(|error| Failure::new(Exit::Io, format!("standard input: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(Exit::Damaged, format!("standard input is not UTF-8 at byte {at}"))
+    })
+}
+
+/// What must be there before a world is opened for it.
+fn must_exist(path: &Path) -> Result<(), Failure> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::Missing } else { Exit::Io };
+            let why = crate::file_store::plain(&error);
+            Err(Failure::new(exit, format!("cannot open {}: {why}", path.display())))
+        }
+    }
+}
+
+/// `warm run FILE SCRIPT [ARG…]`
+pub fn script(arguments: &Arguments) -> Result<Exit, Failure> {
+    let script = path(arguments, 1);
+    must_exist(&script)?;
+    let mut living = living(&path(arguments, 0), saving(arguments))?;
+    let rest = arguments.words.get(2..).unwrap_or_default();
+    let ending = living.session("run", orders(text(script.to_string_lossy()), rest))?;
+    conclude(living, ending)
+}
+
+/// `warm load FILE PATH…`
+pub fn load(arguments: &Arguments) -> Result<Exit, Failure> {
+    let paths = arguments.words.get(1..).unwrap_or_default();
+    paths.iter().try_for_each(|path| must_exist(Path::new(path)))?;
+    let mut living = living(&path(arguments, 0), Saving::Automatic)?;
+    living.name_moment("before load")?;
+    let partial = if arguments.has("--partial") { "partial" } else { "whole" };
+    let ending = living.session("load", orders(text(partial), paths))?;
+    conclude(living, ending)
+}
+
+/// `warm test FILE [PATTERN]`: nothing of it is kept.
+pub fn test(arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut living = living(&path(arguments, 0), Saving::Never)?;
+    let pattern = arguments.words.get(1).map_or(HostValue::Nil, |word| text(word.to_string_lossy()));
+    let ending = living.session("test", orders(pattern, &[]))?;
+    conclude(living, ending)
+}
+
+/// `warm repl FILE`
+pub fn repl(arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut living = living(&path(arguments, 0), saving(arguments))?;
+    let ending = living.session("repl", orders(HostValue::Nil, &[]))?;
+    talk(living, ending)
+}
+
+/// `warm FILE [ARG…]`
+pub fn open(arguments: &Arguments) -> Result<Exit, Failure> {
+    open_file(&path(arguments, 0), arguments.words.get(1..).unwrap_or_default(), saving(arguments))
+}
+
+fn open_file(file: &Path, words: &[std::ffi::OsString], saving: Saving) -> Result<Exit, Failure> {
+    let mut living = living(file, saving)?;
+    let ending = living.session("open", orders(HostValue::Nil, words))?;
+    talk(living, ending)
+}
+
+/// The world answered a conversation: lead it; else it is done.
+fn talk(mut living: Living, ending: Ending) -> Result<Exit, Failure> {
+    match ending {
+        Ending::Ended(Ended::Value(conversation)) => {
+            let ending = repl::lead(&mut living, conversation)?;
+            conclude(living, ending)
+        }
+        other => conclude(living, other),
+    }
+}
+
+/// `warm`: the home world, made the first time.
+pub fn home() -> Result<Exit, Failure> {
+    let data = std::env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let folder = data.or_else(|| home().map(|home| home.join(".local/share")));
+    let missing = || Failure::new(Exit::Missing, "HOME and XDG_DATA_HOME are not set; say warm FILE");
+    let folder = folder.ok_or_else(missing)?.join("warm");
+    let file = folder.join("home.world");
+    if !file.exists() {
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let why = crate::file_store::plain(&error);
+            Failure::new(Exit::Io, format!("cannot make {}: {why}", folder.display()))
+        })?;
+        keeper::make(&file)?;
+    }
+    open_file(&file, &[], Saving::Automatic)
+}

@@ -1,0 +1,180 @@
+//! What a running world asks of its store: snapshots, moments, the journal.
+//!
+//! Invariant
+//! - T1 The heap is flipped only when no epoch is frozen: the outcome of the one before is taken
+//!   first, and thaws or abandons it (K1).
+
+use super::opened::clock_text;
+use super::writer::{Desk, Outcome};
+use image::space::Frozen;
+use image::{Epoch, FrozenPages, HeapWords, Keep, Moment, MomentId, Policy, Snapshot};
+use platform::Clock;
+use std::sync::Arc;
+use vm::heap::{Heap, Roots};
+use vm::interpret::{HostValue, StoreHost};
+use vm::layout::{BLOCK_BYTES, PAGE_BYTES, root};
+
+/// The store of a world that is kept, or of one that is not.
+pub struct Host {
+    desk: Option<Arc<Desk>>,
+    clock: Arc<dyn Clock>,
+    verbose: bool,
+}
+
+/// The words of a commit that say where the heap stands and how far it reaches.
+pub fn heap_words(heap: &Heap) -> HeapWords {
+    let end = heap.root_word(root::BLOCK_LIMIT) * (BLOCK_BYTES / PAGE_BYTES) as u64;
+    HeapWords { base: heap.base() as u64, pages: end, ..HeapWords::default() }
+}
+
+/// The frozen epoch as a snapshot to be written and kept.
+pub fn snapshot_of(heap: &Heap, frozen: Arc<Frozen>, clock: &dyn Clock, keep: Keep) -> Snapshot {
+    Snapshot {
+        epoch: Epoch(frozen.epoch().into()),
+        frozen: frozen as Arc<dyn FrozenPages>,
+        heap: heap_words(heap),
+        wall_ns: clock.wall_ns(),
+        keep,
+    }
+}
+
+/// Thaws or abandons the heap's frozen epoch, as its outcome says (T1).
+pub fn settle(heap: &mut Heap, outcome: Outcome) -> Outcome {
+    match outcome {
+        Ok(()) => heap.thaw(),
+        Err(_) => heap.abandon(),
+    }
+    outcome
+}
+
+impl Host {
+    /// A host with a desk, or without one: then nothing is saved.
+    pub fn new(desk: Option<Arc<Desk>>, clock: Arc<dyn Clock>) -> Host {
+        Host { desk, clock, verbose: std::env::var_os("WARM_LOG").is_some() }
+    }
+
+    fn desk(&self) -> Result<&Arc<Desk>, String> {
+        self.desk.as_ref().ok_or_else(|| "this world is not saved here".to_owned())
+    }
+}
+
+/// A moment by its name or number.
+pub fn find_moment(moments: &[Moment], text: &str) -> Option<MomentId> {
+    let named = moments.iter().find(|moment| !text.is_empty() && moment.name == text);
+    let numbered = || {
+        let number = text.parse::<u64>().ok()?;
+        moments.iter().find(|moment| moment.id.0 == number)
+    };
+    named.or_else(numbered).map(|moment| moment.id)
+}
+
+/// A row of the history: {number. parent. wall nanoseconds. name. kind}.
+fn row(moment: &Moment) -> HostValue {
+    let number = |n: u64| HostValue::Integer(n as i64);
+    let name = if moment.name.is_empty() { HostValue::Nil } else { HostValue::Text(moment.name.clone()) };
+    HostValue::List(vec![
+        number(moment.id.0),
+        number(moment.parent.0),
+        HostValue::Integer(moment.wall_ns),
+        name,
+        HostValue::Text(kind(moment).to_owned()),
+    ])
+}
+
+/// Why a moment is kept, in a word.
+pub fn kind(moment: &Moment) -> &'static str {
+    match moment.policy {
+        Policy::Automatic => "automatic",
+        Policy::Named => "named",
+        Policy::Pinned => "pinned",
+        Policy::Branch => "branch",
+        Policy::Structural => "structural",
+    }
+}
+
+fn text_of(arguments: &[HostValue], index: usize) -> Result<String, String> {
+    match arguments.get(index) {
+        Some(HostValue::Text(text)) => Ok(text.clone()),
+        Some(HostValue::Integer(number)) => Ok(number.to_string()),
+        _ => Err(format!("argument {} must be a text", index + 1)),
+    }
+}
+
+impl StoreHost for Host {
+    fn snapshot(&mut self, heap: &mut Heap, roots: &mut dyn Roots) -> Result<(), String> {
+        let desk = self.desk()?.clone();
+        if heap.space().frozen().is_some() {
+            // The one before fails or not: what it held is in this one too.
+            let _ = settle(heap, desk.wait());
+        }
+        let frozen = heap.flip(roots).map_err(|error| format!("{error:?}"))?;
+        let snapshot = snapshot_of(heap, frozen, &*self.clock, Keep::Automatic);
+        let outcome = match desk.begin(snapshot) {
+            Ok(()) => desk.wait(),
+            Err(error) => Err(error),
+        };
+        settle(heap, outcome).map_err(|error| error.to_string())
+    }
+
+    fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {
+        let desk = self.desk()?.clone();
+        let mut world = desk.world();
+        let told = |error: image::ImageError| error.to_string();
+        let wall_ns = self.clock.wall_ns();
+        match operation {
+            "history" => {
+                let moments = world.moments().map_err(told)?;
+                Ok(HostValue::List(moments.iter().map(row).collect()))
+            }
+            "name" => {
+                let name = text_of(arguments, 0)?;
+                let id = world.name(&name, wall_ns).map_err(told)?;
+                Ok(HostValue::Integer(id.0 as i64))
+            }
+            "delete" => {
+                let moments = world.moments().map_err(told)?;
+                let text = text_of(arguments, 0)?;
+                let id = find_moment(&moments, &text).ok_or_else(|| format!("no moment {text}"))?;
+                world.delete(id, wall_ns).map_err(told)?;
+                Ok(HostValue::Nil)
+            }
+            "branch" => {
+                let id = world.branch(MomentId::NONE, &text_of(arguments, 0)?, wall_ns).map_err(told)?;
+                Ok(HostValue::Integer(id.0 as i64))
+            }
+            "journal" => {
+                let records = world.journal_replay().map_err(told)?;
+                let rows = records.into_iter().map(|record| {
+                    HostValue::List(vec![
+                        HostValue::Integer(record.serial as i64),
+                        HostValue::Integer(record.kind.into()),
+                        HostValue::Bytes(record.bytes),
+                    ])
+                });
+                Ok(HostValue::List(rows.collect()))
+            }
+            "statistics" => {
+                let (used, free) = world.block_counts();
+                let commit = u64::from(world.head().number.0);
+                let numbers = [commit, used, free].map(|n| HostValue::Integer(n as i64));
+                Ok(HostValue::List(numbers.to_vec()))
+            }
+            "time" => Ok(HostValue::Text(clock_text(wall_ns))),
+            other => Err(format!("the store knows no {other}")),
+        }
+    }
+
+    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), String> {
+        let desk = self.desk()?;
+        let kind = u16::try_from(kind).map_err(|_| format!("kind {kind} is above 65535"))?;
+        desk.world().journal_append(draft, kind, bytes).map_err(|error| error.to_string())?;
+        desk.note_journalled();
+        Ok(())
+    }
+
+    fn log(&mut self, line: &str) {
+        if self.verbose {
+            eprintln!("warm: {line}");
+        }
+    }
+}

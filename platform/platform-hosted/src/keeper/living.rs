@@ -1,0 +1,370 @@
+//! A world that lives: its machine is driven, collected and saved.
+//!
+//! Invariants
+//! - V1 A snapshot is asked for every two seconds while there is something to save, when much is
+//!   dirty, and at the end; between two requests the world runs.
+//! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
+
+use super::host::{Host, settle, snapshot_of};
+use super::opened::{Opened, clock_text, heap_failure};
+use super::signals::{self, Wish};
+use super::writer::Desk;
+use crate::cli::{Exit, Failure};
+use crate::clock::{HostedClock, HostedEntropy};
+use crate::file_store::FileStore;
+use crate::services::{ConsoleService, FileService};
+use image::{ImageError, Keep, ThinPolicy};
+use platform::{Clock, Service};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use vm::heap::Heap;
+use vm::interpret::{Ended, Handle, HostValue, RunEnd, Vm, VmConfig};
+use vm::layout::{KnownObject, PAGE_BYTES};
+
+/// How often a world is saved while it changes.
+const SAVE_EVERY_NS: u64 = 2_000_000_000;
+/// How often moments are thinned.
+const THIN_EVERY_NS: u64 = 60_000_000_000;
+/// Sends and backward jumps between two looks at the store.
+const SLICE: u64 = 200_000;
+/// Dirty bytes beyond which the world waits for the writer.
+const TOO_DIRTY_BYTES: usize = 256 << 20;
+
+/// Whether a world is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saving {
+    /// Every two seconds and at the end.
+    Automatic,
+    /// Never: what it does is dropped.
+    Never,
+}
+
+/// Why driving stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The process that was waited for ended.
+    Ended(Ended),
+    /// The session ended with a status.
+    Exit(i64),
+    /// Every process waits, for nothing that could come.
+    Stuck,
+    /// The system asked the program to end, by a signal.
+    Signal(i32),
+}
+
+/// A world that lives.
+pub struct Living {
+    /// Its machine.
+    pub vm: Vm,
+    desk: Option<Arc<Desk>>,
+    writer: Option<JoinHandle<()>>,
+    store: Option<Arc<FileStore>>,
+    clock: Arc<HostedClock>,
+    wish: Wish,
+    saved_ns: u64,
+    thinned_ns: u64,
+    failed: Option<ImageError>,
+    told: bool,
+}
+
+/// A machine over a heap, with the services of this port.
+fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>) -> Result<(Vm, Wish), Failure> {
+    let failed = |message: String| Failure::new(Exit::Io, message);
+    let session = clock.wall_ns() as u64;
+    let mut config = VmConfig::new(clock.clone());
+    config.entropy = Some(Arc::new(HostedEntropy));
+    config.store = Box::new(host);
+    let bell = Arc::new(parking_lot::Mutex::new(None::<Arc<vm::interpret::Doorbell>>));
+    let (ring, waker) = (bell.clone(), clock.clone());
+    let console = ConsoleService::new(Arc::new(move |index| {
+        if let Some(doorbell) = &*ring.lock() {
+            doorbell.signal(index);
+        }
+        waker.wake();
+    }));
+    let services: Vec<Box<dyn Service>> = vec![Box::new(FileService::new(session)), Box::new(console)];
+    config.services = services;
+    let vm = Vm::new(heap, config).map_err(failed)?;
+    *bell.lock() = Some(vm.doorbell());
+    let wish = signals::route(vm.doorbell(), move || clock.wake());
+    Ok((vm, wish))
+}
+
+impl Living {
+    /// Brings an opened world to life.
+    pub fn begin(mut opened: Opened, saving: Saving) -> Result<Living, Failure> {
+        let clock = Arc::new(HostedClock::default());
+        let heap = opened.heap(clock.clone())?;
+        let Opened { store, world, read_only, .. } = opened;
+        let keeps = saving == Saving::Automatic && !read_only;
+        // A world that is not saved keeps its file open: its pages come from there.
+        let waker = clock.clone();
+        let desk = Desk::new(world, Box::new(move || waker.wake()));
+        let host = Host::new(keeps.then(|| desk.clone()), clock.clone());
+        let (vm, wish) = machine(heap, host, clock.clone())?;
+        let writer = if keeps { Some(desk.start()).transpose() } else { Ok(None) };
+        let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
+        let now = clock.monotonic_ns();
+        let mut living = Living {
+            vm,
+            desk: keeps.then_some(desk),
+            writer,
+            store: Some(store),
+            clock,
+            wish,
+            saved_ns: now,
+            thinned_ns: now,
+            failed: None,
+            told: false,
+        };
+        living.wake()?;
+        Ok(living)
+    }
+
+    /// A world that exists in memory only.
+    pub fn scratch(heap: Heap) -> Result<Living, Failure> {
+        let clock = Arc::new(HostedClock::default());
+        let (vm, wish) = machine(heap, Host::new(None, clock.clone()), clock.clone())?;
+        let now = clock.monotonic_ns();
+        let mut living = Living {
+            vm,
+            desk: None,
+            writer: None,
+            store: None,
+            clock,
+            wish,
+            saved_ns: now,
+            thinned_ns: now,
+            failed: None,
+            told: false,
+        };
+        living.wake()?;
+        Ok(living)
+    }
+
+    /// What the world does first: its owners of outside things are told that it was opened.
+    fn wake(&mut self) -> Result<(), Failure> {
+        self.vm.reopen();
+        for owner in self.vm.known_elements(KnownObject::WakeList) {
+            let serial = self.vm.spawn(owner, "wake", &[], None);
+            let serial = serial.map_err(|message| Failure::new(Exit::Io, message))?;
+            match self.drive(serial)? {
+                Ending::Ended(Ended::Failed(trace)) => eprintln!("warm: waking failed: {trace}"),
+                Ending::Signal(signal) => return Err(ended_by(signal)),
+                _ => {}
+            }
+            self.vm.release(owner);
+        }
+        Ok(())
+    }
+
+    /// Starts a session in the world (`start:with:` to its main object) and drives it to its end.
+    pub fn session(&mut self, kind: &str, arguments: Vec<HostValue>) -> Result<Ending, Failure> {
+        let missing = || Failure::new(Exit::Damaged, "this world has no main object to start with");
+        let full = || Failure::new(Exit::Io, "memory is full");
+        let main = self.vm.known_handle(KnownObject::MainProcessStart).ok_or_else(missing)?;
+        let kind = self.vm.make(&HostValue::Text(kind.to_owned())).ok_or_else(full)?;
+        let arguments = self.vm.make(&HostValue::List(arguments)).ok_or_else(full)?;
+        let ending = self.send(main, "start:with:", &[kind, arguments])?;
+        for handle in [main, kind, arguments] {
+            self.vm.release(handle);
+        }
+        Ok(ending)
+    }
+
+    /// Sends a message in a process of its own and drives it to its end.
+    pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Result<Ending, Failure> {
+        let serial = self.vm.spawn(to, selector, arguments, None);
+        self.drive(serial.map_err(|message| Failure::new(Exit::Io, message))?)
+    }
+
+    /// Runs until a process ends, and keeps the world meanwhile.
+    pub fn drive(&mut self, serial: i64) -> Result<Ending, Failure> {
+        self.vm.watch(serial);
+        loop {
+            if let Some(ended) = self.vm.take_ended(serial) {
+                return Ok(Ending::Ended(ended));
+            }
+            let signal = self.wish.load(Ordering::SeqCst);
+            if signal != 0 {
+                return Ok(Ending::Signal(signal));
+            }
+            match self.vm.run(Some(SLICE)) {
+                RunEnd::Finished => {}
+                RunEnd::Exit(status) => return Ok(Ending::Exit(status)),
+                RunEnd::Budget => self.tend()?,
+                RunEnd::Idle(deadline) => {
+                    self.tend()?;
+                    self.sleep(deadline);
+                }
+            }
+        }
+    }
+
+    /// Waits for whatever comes first: the world's timer, the next saving, a ring at the door.
+    fn sleep(&mut self, deadline: Option<u64>) {
+        if self.vm.doorbell().is_rung() {
+            return;
+        }
+        let save = self.has_something_to_save().then_some(self.saved_ns + SAVE_EVERY_NS);
+        let until = [deadline, save].into_iter().flatten().min().unwrap_or(u64::MAX);
+        self.clock.sleep_until(until);
+    }
+
+    fn has_something_to_save(&self) -> bool {
+        self.desk.is_some() && !self.vm.heap.space().dirty_pages().is_empty()
+    }
+
+    /// Collection in slices, and the store's turn (V1).
+    fn tend(&mut self) -> Result<(), Failure> {
+        let wants = self.vm.tend();
+        let Some(desk) = self.desk.clone() else {
+            if wants.flip {
+                // Without a store a flip serves the collector alone.
+                self.vm.flip().map_err(|error| self.heap_failed(error))?;
+                self.vm.heap.thaw();
+            }
+            return Ok(());
+        };
+        if let Some(outcome) = desk.take_outcome() {
+            let outcome = settle(&mut self.vm.heap, outcome);
+            self.note(outcome);
+        }
+        let now = self.clock.monotonic_ns();
+        let is_due = now.saturating_sub(self.saved_ns) >= SAVE_EVERY_NS && self.has_something_to_save();
+        let dirty = self.vm.heap.space().dirty_pages().len() * PAGE_BYTES;
+        if desk.is_busy() && dirty > TOO_DIRTY_BYTES {
+            let outcome = settle(&mut self.vm.heap, desk.wait());
+            self.note(outcome);
+        }
+        if (is_due || wants.flip) && !desk.is_busy() {
+            self.begin_saving(&desk)?;
+            if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
+                self.thinned_ns = now;
+                self.thin(&desk);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_saving(&mut self, desk: &Arc<Desk>) -> Result<(), Failure> {
+        self.saved_ns = self.clock.monotonic_ns();
+        let frozen = self.vm.flip().map_err(|error| self.heap_failed(error))?;
+        let snapshot = snapshot_of(&self.vm.heap, frozen, &*self.clock, Keep::Automatic);
+        if let Err(error) = desk.begin(snapshot) {
+            let outcome = settle(&mut self.vm.heap, Err(error));
+            self.note(outcome);
+        }
+        Ok(())
+    }
+
+    fn thin(&mut self, desk: &Arc<Desk>) {
+        let policy = ThinPolicy::usual(self.vm.heap.used_bytes() as u64);
+        // What could not be thinned now is thinned a minute later.
+        let _ = desk.world().thin(&policy, self.clock.wall_ns());
+    }
+
+    /// Remembers a failed snapshot, and says so once.
+    fn note(&mut self, outcome: Result<(), ImageError>) {
+        match outcome {
+            Ok(()) => self.failed = None,
+            Err(error) => {
+                if !self.told {
+                    eprintln!("warm: the world could not be saved: {error}; trying again");
+                    self.told = true;
+                }
+                self.failed = Some(error);
+            }
+        }
+    }
+
+    fn heap_failed(&self, error: vm::heap::HeapError) -> Failure {
+        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
+        heap_failure(&path, error)
+    }
+
+    /// Makes everything durable that was done (V2); says why not, if it could not.
+    pub fn save(&mut self) -> Result<(), Failure> {
+        let Some(desk) = self.desk.clone() else { return Ok(()) };
+        // A snapshot in writing may be older than what was done since; a failed one is tried once more.
+        for attempt in 0..3 {
+            if self.vm.heap.space().frozen().is_some() {
+                let outcome = settle(&mut self.vm.heap, desk.wait());
+                self.note(outcome);
+            }
+            if self.failed.is_none() && !self.has_something_to_save() && attempt > 0 {
+                break;
+            }
+            self.begin_saving(&desk)?;
+            let outcome = desk.wait();
+            if self.vm.heap.space().frozen().is_some() {
+                let outcome = settle(&mut self.vm.heap, outcome);
+                self.note(outcome);
+            }
+            if self.failed.is_none() {
+                break;
+            }
+        }
+        match &self.failed {
+            None => Ok(()),
+            Some(error) => {
+                let path = self.store.as_ref().map(|store| store.path().display().to_string());
+                let message = format!("{}: not saved: {error}", path.unwrap_or_default());
+                Err(Failure::new(Exit::Unsaved, message))
+            }
+        }
+    }
+
+    /// Begins a snapshot now, if there is something to save and none is in writing.
+    pub fn save_soon(&mut self) -> Result<(), Failure> {
+        let Some(desk) = self.desk.clone() else { return Ok(()) };
+        if let Some(outcome) = desk.take_outcome() {
+            let outcome = settle(&mut self.vm.heap, outcome);
+            self.note(outcome);
+        }
+        if desk.is_busy() || !self.has_something_to_save() {
+            return Ok(());
+        }
+        self.begin_saving(&desk)
+    }
+
+    /// Keeps the present under a name with the time in it.
+    pub fn name_moment(&mut self, what: &str) -> Result<(), Failure> {
+        self.save()?;
+        let Some(desk) = &self.desk else { return Ok(()) };
+        let wall_ns = self.clock.wall_ns();
+        let name = format!("{what} {}.{:03}", clock_text(wall_ns), wall_ns / 1_000_000 % 1000);
+        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
+        let named = desk.world().name(&name, wall_ns);
+        named.map(|_| ()).map_err(|error| super::failure(&path, &error))
+    }
+
+    /// Saves, closes the file cleanly, and ends the writer.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        self.save()?;
+        let moved = self.store.as_ref().and_then(|store| store.moved());
+        if let Some(desk) = self.desk.take() {
+            desk.end();
+            if let Some(writer) = self.writer.take() {
+                let _ = writer.join();
+            }
+            let wall_ns = self.clock.wall_ns();
+            desk.world().close(wall_ns).map_err(|error| {
+                Failure::new(Exit::Unsaved, format!("the world is saved, but could not be closed cleanly: {error}"))
+            })?;
+        }
+        match moved {
+            Some(moved) => Err(Failure::new(
+                Exit::Unsaved,
+                format!("{moved} while it was open; what was done is saved in the file that was open"),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The failure of a program that was asked to end before it had begun.
+fn ended_by(signal: i32) -> Failure {
+    Failure::new(Exit::World(128 + signal as u8), "ended by a signal")
+}

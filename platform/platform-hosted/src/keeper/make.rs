@@ -1,0 +1,78 @@
+//! Making a world: from the archive that is built into the program to a heap, and to a file.
+
+use super::errors::failure;
+use super::host::snapshot_of;
+use super::opened::{heap_failure, memory_cap};
+use crate::cli::{Exit, Failure};
+use crate::clock::HostedClock;
+use crate::file_store::{Access, FileStore};
+use crate::memory::HostedMemory;
+use image::{Budget, CreateOptions, Keep, OpenOptions, Progress, World};
+use platform::{Clock, Entropy, Store};
+use std::path::Path;
+use std::sync::Arc;
+use vm::archive::{Claimed, build_world};
+use vm::heap::{Heap, HeapConfig, HeapError};
+use vm::interpret::Initializers;
+
+fn config(base: usize) -> HeapConfig {
+    HeapConfig { base, limit_bytes: memory_cap(), ..HeapConfig::default() }
+}
+
+/// The heap of a new world, at the address where worlds stand.
+pub fn scratch() -> Result<Heap, Failure> {
+    let broken = |what: String| Failure::new(Exit::Io, format!("this program's first world is broken: {what}"));
+    let bytes = first_world::archive().map_err(broken)?;
+    let archive = Claimed(&bytes).verify().map_err(|damage| broken(damage.to_string()))?;
+    let memory = HostedMemory::default();
+    let nowhere = Path::new("the new world");
+    let mut target = Heap::create(&memory, config(HeapConfig::default().base))
+        .map_err(|error| heap_failure(nowhere, error))?;
+    let mut elsewhere = || -> Result<Heap, HeapError> { Heap::create(&memory, config(0)) };
+    build_world(&archive, &mut target, &mut elsewhere, &mut Initializers, None)
+        .map_err(|error| broken(error.to_string()))?;
+    Ok(target)
+}
+
+/// Makes a new world in a new file.
+pub fn make(path: &Path) -> Result<(), Failure> {
+    let store = FileStore::open(path, Access::Create).map_err(|error| {
+        let exists = std::fs::symlink_metadata(path).is_ok();
+        Failure::new(if exists { Exit::Exists } else { Exit::Io }, error.message)
+    })?;
+    let made = scratch().and_then(|heap| write(path, store, heap));
+    if made.is_err() {
+        // What is not a whole world must not look like one.
+        let _ = std::fs::remove_file(path);
+    }
+    made
+}
+
+fn write(path: &Path, store: FileStore, mut heap: Heap) -> Result<(), Failure> {
+    let told = |error| failure(path, &error);
+    let store: Arc<dyn Store> = Arc::new(store);
+    World::create(&store, &CreateOptions::default()).map_err(told)?;
+    let mut identity = [0; 16];
+    crate::clock::HostedEntropy.fill(&mut identity);
+    let options = OpenOptions { identity, ..OpenOptions::default() };
+    let (mut world, _) = World::open(store, &options).map_err(told)?;
+    let clock = HostedClock::default();
+    let frozen = heap.flip(&mut NoRoots).map_err(|error| heap_failure(path, error))?;
+    let keep = Keep::Automatic;
+    world.begin_snapshot(snapshot_of(&heap, frozen, &clock, keep)).map_err(told)?;
+    loop {
+        match world.step(Budget::ALL) {
+            Progress::Working => {}
+            Progress::Abandoned { error, .. } => return Err(told(error)),
+            Progress::Acknowledged { .. } | Progress::Idle => break,
+        }
+    }
+    world.close(clock.wall_ns()).map_err(told)
+}
+
+/// A heap that nothing outside refers to.
+struct NoRoots;
+
+impl vm::heap::Roots for NoRoots {
+    fn visit(&mut self, _visit: &mut dyn FnMut(&mut vm::layout::Word)) {}
+}

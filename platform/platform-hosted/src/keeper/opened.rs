@@ -1,0 +1,177 @@
+//! Opening a world's file: lock, newest whole commit, heap on demand.
+
+use super::errors::failure;
+use crate::cli::{Exit, Failure};
+use crate::file_store::{Access, FileStore};
+use crate::memory::HostedMemory;
+use image::{OpenOptions, OpenReport, World};
+use platform::{Clock, Entropy, Store};
+use std::path::Path;
+use std::sync::Arc;
+use vm::heap::{Heap, HeapConfig, HeapError};
+use vm::layout::{LOST_WORD, PAGE_BYTES};
+
+/// A world's file, opened.
+pub struct Opened {
+    /// The file.
+    pub store: Arc<FileStore>,
+    /// What stands in it.
+    pub world: World,
+    /// What opening found.
+    pub report: OpenReport,
+    /// Whether nothing may be written.
+    pub read_only: bool,
+}
+
+fn is_missing(path: &Path) -> bool {
+    matches!(std::fs::symlink_metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Opens the file: locked for one writer, or shared for readers only.
+pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
+    let store = FileStore::open(path, access).map_err(|error| {
+        let exit = match error.kind {
+            platform::StoreErrorKind::Locked => Exit::Locked,
+            _ if is_missing(path) => Exit::Missing,
+            _ => Exit::Io,
+        };
+        Failure::new(exit, error.message)
+    })?;
+    let store = Arc::new(store);
+    let read_only = access == Access::Read;
+    let mut random = [0; 24];
+    crate::clock::HostedEntropy.fill(&mut random);
+    let (identity, salt) = random.split_at(16);
+    let options = OpenOptions {
+        read_only,
+        identity: identity.try_into().unwrap_or_default(),
+        salt: u64::from_le_bytes(salt.try_into().unwrap_or_default()),
+        ..OpenOptions::default()
+    };
+    let shared: Arc<dyn Store> = store.clone();
+    let (world, report) = World::open(shared, &options).map_err(|error| failure(path, &error))?;
+    let opened = Opened { store, world, report, read_only };
+    opened.tell_losses(path);
+    Ok(opened)
+}
+
+impl Opened {
+    /// Says on standard error what could not be opened.
+    fn tell_losses(&self, path: &Path) {
+        for (commit, wall_ns, damage) in &self.report.lost_commits {
+            eprintln!(
+                "warm: {}: snapshot {} of {} is damaged ({damage}); opened {} of {}",
+                path.display(),
+                commit.0,
+                clock_text(*wall_ns),
+                self.report.opened.0,
+                clock_text(self.report.opened_wall_ns),
+            );
+        }
+        if !self.report.lost_pages.is_empty() {
+            eprintln!(
+                "warm: {}: {} pages of the heap are lost; warm check names them",
+                path.display(),
+                self.report.lost_pages.len()
+            );
+        }
+    }
+
+    /// The heap; its pages come from the file as they are touched.
+    pub fn heap(&mut self, clock: Arc<dyn Clock>) -> Result<Heap, Failure> {
+        let memory = HostedMemory::default();
+        let words = self.world.heap();
+        let config = HeapConfig {
+            base: words.base as usize,
+            limit_bytes: memory_cap(),
+            clock: Some(clock),
+            ..HeapConfig::default()
+        };
+        let pages = (config.reserve / PAGE_BYTES) as u64;
+        let path = self.store.path().to_owned();
+        let pager = self.world.pager(&memory, pages, LOST_WORD);
+        let pager = pager.map_err(|error| failure(&path, &error))?;
+        Heap::open(&memory, config, pager).map_err(|error| heap_failure(&path, error))
+    }
+}
+
+/// A failed operation on the heap of the world in `path`.
+pub fn heap_failure(path: &Path, error: HeapError) -> Failure {
+    let (exit, what) = match error {
+        HeapError::Reserve(error) => (Exit::Io, error.message),
+        HeapError::Moved { at, made_for } => {
+            (Exit::Io, format!("its address {made_for:#x} is taken here (got {at:#x})"))
+        }
+        HeapError::NotAHeap(what) => (Exit::Damaged, format!("the heap's root is damaged: {what}")),
+        HeapError::Exhausted => (Exit::Io, "memory is full".to_owned()),
+        HeapError::StillFrozen => (Exit::Io, "a snapshot is still being written".to_owned()),
+    };
+    Failure::new(exit, format!("{}: {what}", path.display()))
+}
+
+/// The most bytes a heap may use: three quarters of the machine's memory, or WARM_MEMORY (bytes, or
+/// with K, M or G).
+pub fn memory_cap() -> usize {
+    if let Some(cap) = std::env::var("WARM_MEMORY").ok().and_then(|text| parse_bytes(&text)) {
+        return cap;
+    }
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kilobytes = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kilobytes.map_or(8 << 30, |kilobytes| kilobytes * 768)
+}
+
+fn parse_bytes(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let (number, shift) = match text.chars().last()? {
+        'K' | 'k' => (&text[..text.len() - 1], 10),
+        'M' | 'm' => (&text[..text.len() - 1], 20),
+        'G' | 'g' => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    number.parse::<usize>().ok()?.checked_shl(shift)
+}
+
+/// A wall time as `2026-01-31 12:34:56` in local time.
+pub fn clock_text(wall_ns: i64) -> String {
+    let offset = crate::clock::HostedClock::default().utc_offset_s(wall_ns);
+    let seconds = wall_ns.div_euclid(1_000_000_000) + i64::from(offset);
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// Year, month and day of a count of days since 1970-01-01 (proleptic Gregorian calendar, by eras of
+/// 400 years that begin in March).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_become_dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(-1), (1969, 12, 31));
+        assert_eq!(civil(20_783), (2026, 11, 26));
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        assert_eq!(parse_bytes("512M"), Some(512 << 20));
+        assert_eq!(parse_bytes("12"), Some(12));
+        assert_eq!(parse_bytes("x"), None);
+    }
+}

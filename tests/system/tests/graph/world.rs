@@ -1,0 +1,826 @@
+//! A heap and its model, side by side, and the operations that change both.
+
+use crate::arena::{Arena, PAGE};
+use crate::disk::{Disk, Mirror, Writer};
+use crate::model::{Kind, Model, Node, Val, free_slots, id_slot};
+use crate::random::Random;
+use crate::real::{RealStore, Written};
+use crate::threads::Threads;
+use platform::PageSource;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use vm::heap::{Both, Faults, Finish, HashOf, Heap, HeapConfig, HeapError, MarkStep, Stress};
+use vm::layout::{
+    BLOCK_BYTES, BLOCK_TABLE_OFFSET, BLOCKS_OFFSET, CLASS_TABLE_OFFSET, ClassIndex, EDEN_OFFSET,
+    Format, KnownClass, KnownObject, ROOT_BYTES, Word, behavior, root,
+};
+
+pub const BLOCKS: usize = 160;
+const EDEN: usize = 16 << 10;
+pub const REGISTERS: usize = 6;
+pub const TABLE: usize = 10;
+
+/// Classes that every test world has, besides the known ones.
+pub const META: ClassIndex = ClassIndex(64);
+pub const PLAIN: ClassIndex = ClassIndex(65);
+pub const WEAK: ClassIndex = ClassIndex(66);
+pub const EPHEMERON: ClassIndex = ClassIndex(67);
+
+/// Why a run ended early.
+#[derive(Debug)]
+pub enum End {
+    /// The small heap is full: no error.
+    Full,
+    /// Something is wrong.
+    Wrong(String),
+}
+
+impl From<String> for End {
+    fn from(what: String) -> End {
+        End::Wrong(what)
+    }
+}
+
+pub type Done = Result<(), End>;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    pub stress: Stress,
+    pub faults: Faults,
+    pub space_faults: image::space::SpaceFaults,
+    pub tenure_bytes: usize,
+    /// Collects everything at every allocation.
+    pub collect_full_always: bool,
+    /// Flips at every so many allocations (0: only when drawn).
+    pub flip_every: usize,
+    /// Commits go to the real store, on a simulated disk.
+    pub real_store: bool,
+    /// Writer and marker run on threads of their own.
+    pub threads: bool,
+}
+
+/// The model as a commit has it.
+pub struct Saved {
+    model: Model,
+}
+
+pub struct World {
+    /// Ended before the heap goes.
+    threads: Option<Threads>,
+    pub heap: Heap,
+    pub arena: Arc<Arena>,
+    pub model: Model,
+    pub registers: Vec<Word>,
+    pub disk: Disk,
+    pub mirror: Mirror,
+    pub writer: Option<(Writer, Model)>,
+    pub saved: Option<Saved>,
+    /// The real store, and whether it writes.
+    real: Option<RealStore>,
+    writing: bool,
+    threads_model: Option<Model>,
+    pub setup: Setup,
+    pub random: Random,
+    pub log: Vec<String>,
+    pub counts: BTreeMap<&'static str, usize>,
+    allocations: usize,
+    /// Class indices that a lookup cache knows.
+    cached: BTreeSet<u32>,
+    /// Objects that are no nodes.
+    pub permanent: usize,
+}
+
+pub fn used_ranges() -> Vec<std::ops::Range<usize>> {
+    let table = BLOCK_TABLE_OFFSET + BLOCKS_OFFSET / BLOCK_BYTES * 32;
+    [
+        (0, ROOT_BYTES),
+        (EDEN_OFFSET, EDEN),
+        (CLASS_TABLE_OFFSET, 2 * PAGE),
+        (table, 2 * PAGE),
+        (BLOCKS_OFFSET, BLOCKS * BLOCK_BYTES),
+    ]
+    .map(|(from, bytes)| from / PAGE..(from + bytes) / PAGE)
+    .to_vec()
+}
+
+pub fn config(setup: &Setup) -> HeapConfig {
+    HeapConfig {
+        base: 0,
+        reserve: BLOCKS_OFFSET + BLOCKS * BLOCK_BYTES,
+        eden_min: EDEN,
+        eden_max: EDEN,
+        tenure_bytes: Some(setup.tenure_bytes),
+        mark_after_bytes: 256 << 10,
+        ..HeapConfig::default()
+    }
+}
+
+impl World {
+    pub fn new(seed: u64, setup: Setup) -> World {
+        let arena = Arc::new(Arena::new(BLOCKS_OFFSET + BLOCKS * BLOCK_BYTES, used_ranges()));
+        let heap = Heap::create(arena.as_ref(), config(&setup)).expect("a heap");
+        let mut world = World {
+            threads: setup.threads.then(Threads::start),
+            threads_model: None,
+            heap,
+            arena,
+            model: Model::default(),
+            registers: vec![],
+            disk: Disk::default(),
+            mirror: Mirror::default(),
+            writer: None,
+            saved: None,
+            real: setup.real_store.then(RealStore::create),
+            writing: false,
+            setup,
+            random: Random::new(seed),
+            log: vec![],
+            counts: BTreeMap::new(),
+            allocations: 0,
+            cached: BTreeSet::new(),
+            permanent: 0,
+        };
+        world.boot();
+        world.arm();
+        world
+    }
+
+    fn arm(&mut self) {
+        self.heap.set_stress(self.setup.stress);
+        self.heap.set_faults(self.setup.faults);
+        self.heap.space_mut().set_faults(self.setup.space_faults);
+    }
+
+    pub fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// nil, the known objects, classes, the permanent table.
+    fn boot(&mut self) {
+        let heap = &mut self.heap;
+        let nil = heap.allocate_old(KnownClass::UndefinedObject.index(), 0, 0).unwrap();
+        let array = KnownClass::Array.index();
+        let known = heap.allocate_old(array, 1, KnownObject::ALL.len()).unwrap();
+        (0..KnownObject::ALL.len()).for_each(|n| heap.store(known, n, nil));
+        heap.set_known_objects(known);
+        let classes = [
+            (KnownClass::UndefinedObject.index(), 0, 0),
+            (array, 0, 1),
+            (KnownClass::ByteArray.index(), 0, 16),
+            (META, 4, 0),
+            (PLAIN, 1, 1),
+            (WEAK, 2, 2),
+            (EPHEMERON, 2, 3),
+        ];
+        let kept = heap.allocate_old(array, 1, classes.len()).unwrap();
+        heap.set_known(KnownObject::SymbolTable, kept);
+        for (n, (index, named, format)) in classes.into_iter().enumerate() {
+            let class = heap.allocate_old(META, 0, 5).unwrap();
+            heap.store(class, behavior::FORMAT, Word::small(named | (format << 16)));
+            heap.store(class, behavior::CLASS_INDEX, Word::small(index.0.into()));
+            heap.set_class_at(index, class);
+            heap.store(kept, n, class);
+        }
+        let table = heap.allocate_old(array, 1, TABLE).unwrap();
+        heap.set_known(KnownObject::Smalltalk, table);
+        let frames = heap.allocate_quiet(array, 1, REGISTERS).unwrap();
+        heap.set_known(KnownObject::Processor, frames);
+        self.permanent = 5 + classes.len();
+        self.registers = vec![nil; REGISTERS];
+        self.model.registers = vec![None; REGISTERS];
+        self.model.table = vec![None; TABLE];
+    }
+
+    pub fn table(&self) -> Word {
+        self.heap.known(KnownObject::Smalltalk)
+    }
+
+    fn word_of(&self, value: Val, target: Option<Word>) -> Word {
+        match value {
+            Val::Nil => self.heap.nil(),
+            Val::Int(n) => Word::small(n),
+            Val::Ref(_) => target.unwrap(),
+        }
+    }
+
+    // ---- picking
+
+    /// An object that a register or the table holds, with its id.
+    pub fn pick(&mut self) -> Option<(Word, usize)> {
+        let n = self.random.below(REGISTERS + TABLE);
+        let (id, word) = if n < REGISTERS {
+            (self.model.registers[n], self.registers[n])
+        } else {
+            (self.model.table[n - REGISTERS], self.heap.slot(self.table(), n - REGISTERS))
+        };
+        Some((self.heap.resolve(word), self.model.resolve(id?)))
+    }
+
+    // ---- collections
+
+    pub fn scavenge(&mut self) -> Done {
+        self.count("scavenge");
+        let result = self.heap.scavenge(&mut self.registers);
+        self.collected(result)
+    }
+
+    fn collected<T>(&mut self, result: Result<T, HeapError>) -> Done {
+        match result {
+            Ok(_) => {}
+            Err(HeapError::Exhausted) => return Err(End::Full),
+            Err(other) => return Err(End::Wrong(format!("{other:?}"))),
+        }
+        self.take_fired()
+    }
+
+    /// Fired ephemerons have dead keys, and are ordinary from now on.
+    fn take_fired(&mut self) -> Done {
+        if !self.heap.has_fired() {
+            return Ok(());
+        }
+        let reach = self.model.reach();
+        for word in self.heap.take_fired() {
+            self.count("ephemeron fired");
+            let id = self.heap.slot(word, 1).as_integer() as usize;
+            if self.model.nodes[id].kind != Kind::Ephemeron {
+                return Err(End::Wrong(format!("#{id} fired and is no ephemeron")));
+            }
+            if reach[id] && self.model.key_lives(id, &reach) {
+                return Err(End::Wrong(format!("ephemeron #{id} fired, its key is alive")));
+            }
+            self.model.nodes[id].kind = Kind::Fired;
+            let register = self.random.below(REGISTERS);
+            self.registers[register] = word;
+            self.model.registers[register] = Some(id);
+        }
+        Ok(())
+    }
+
+    pub fn finish(&mut self, budget: Option<usize>) -> Done {
+        let result = self.heap.finish(&mut self.registers, budget);
+        match result {
+            Ok(Finish::Done) => self.count("finish"),
+            Ok(Finish::OverBudget) => self.count("finish over budget"),
+            _ => {}
+        }
+        self.collected(result)
+    }
+
+    pub fn collect_full(&mut self) -> Done {
+        self.count("full collection");
+        let result = self.heap.collect_full(&mut self.registers);
+        self.collected(result)
+    }
+
+    // ---- epochs
+
+    /// Saves the registers, as frame states are, and flips.
+    pub fn flip(&mut self) -> Done {
+        if self.is_writing() {
+            return Ok(());
+        }
+        let frames = self.heap.known(KnownObject::Processor);
+        for n in 0..REGISTERS {
+            if self.heap.slot(frames, n) != self.registers[n] {
+                self.heap.store(frames, n, self.registers[n]);
+            }
+        }
+        let result = self.heap.flip(&mut self.registers);
+        let frozen = match result {
+            Ok(frozen) => frozen,
+            Err(error) => return self.collected::<()>(Err(error)),
+        };
+        self.count("flip");
+        self.mirror.flip(&self.arena, &frozen)?;
+        if let Some(threads) = &mut self.threads {
+            threads.write(frozen, &self.arena);
+            threads.set_marker(self.heap.marker());
+            self.threads_model = Some(self.model.clone());
+            return self.take_fired();
+        }
+        match &mut self.real {
+            Some(real) => {
+                let pages = self.heap.root_word(root::BLOCK_LIMIT) * (BLOCK_BYTES / PAGE) as u64;
+                real.arm(&mut self.random);
+                real.begin(frozen, self.model.clone(), self.heap.base(), pages)?;
+                self.writing = true;
+            }
+            None => {
+                self.writer = Some((Writer::new(frozen, &self.arena), self.model.clone()));
+            }
+        }
+        self.take_fired()
+    }
+
+    pub fn is_writing(&self) -> bool {
+        self.writer.is_some()
+            || self.writing
+            || self.threads.as_ref().is_some_and(Threads::is_writing)
+    }
+
+    /// Takes what the writer's thread copied.
+    fn take_copied(&mut self, wait: bool) -> Done {
+        let Some(threads) = &mut self.threads else { return Ok(()) };
+        let Some(copied) = threads.copied(wait) else { return Ok(()) };
+        let pages = copied?;
+        if self.random.percent(20) {
+            self.count("abandon");
+            self.heap.abandon();
+        } else {
+            self.count("commit");
+            self.disk.commit(pages);
+            self.saved = self.threads_model.take().map(|model| Saved { model });
+            self.heap.thaw();
+        }
+        Ok(())
+    }
+
+    fn write_really(&mut self, steps: usize) -> Done {
+        for _ in 0..steps.min(200) {
+            let Some(real) = &mut self.real else { return Ok(()) };
+            let written = if self.writing { real.step(8) } else { return Ok(()) };
+            self.writing = written == Written::Working;
+            match written {
+                Written::Working => {}
+                Written::Acknowledged => {
+                    self.count("commit");
+                    self.heap.thaw();
+                }
+                Written::Abandoned => {
+                    self.count("abandon");
+                    self.heap.abandon();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the last flip saved of the registers is of no use any more.
+    pub fn clear_frames(&mut self) {
+        let frames = self.heap.known(KnownObject::Processor);
+        let nil = self.heap.nil();
+        (0..REGISTERS).for_each(|n| self.heap.store(frames, n, nil));
+    }
+
+    pub fn write(&mut self, steps: usize) -> Done {
+        if self.real.is_some() {
+            return self.write_really(steps);
+        }
+        if self.threads.is_some() {
+            return self.take_copied(steps > 1000);
+        }
+        for _ in 0..steps {
+            let Some((writer, _)) = &mut self.writer else { return Ok(()) };
+            if writer.step()? {
+                return self.end_write();
+            }
+        }
+        Ok(())
+    }
+
+    fn end_write(&mut self) -> Done {
+        let Some((writer, model)) = self.writer.take() else { return Ok(()) };
+        if self.random.percent(20) {
+            self.log.push("abandon".into());
+            self.count("abandon");
+            self.heap.abandon();
+        } else {
+            self.log.push("commit".into());
+            self.count("commit");
+            self.disk.commit(writer.written);
+            self.saved = Some(Saved { model });
+            self.heap.thaw();
+        }
+        Ok(())
+    }
+
+    /// A crash, and the last commit opened.
+    pub fn reopen(&mut self) -> Done {
+        if let Some(threads) = &mut self.threads
+            && self.saved.is_some()
+        {
+            threads.set_marker(None);
+            threads.copied(true);
+        }
+        let source: Arc<dyn PageSource> = match (&mut self.real, &self.saved) {
+            (Some(real), _) if real.has_snapshot() => {
+                let (model, source) = real.crash(self.arena.as_ref(), &mut self.random)?;
+                self.model = model;
+                source
+            }
+            (None, Some(saved)) => {
+                self.model = saved.model.clone();
+                Arc::new(self.disk.clone())
+            }
+            _ => return Ok(()),
+        };
+        self.writer = None;
+        self.writing = false;
+        self.cached.clear();
+        let opened = Heap::open(self.arena.as_ref(), config(&self.setup), source);
+        self.heap = opened.map_err(|error| End::Wrong(format!("reopen: {error:?}")))?;
+        if self.setup.faults.forget_held_on_open {
+            self.heap.forget_held();
+        }
+        self.arm();
+        self.mirror.reopen(&self.arena);
+        let frames = self.heap.known(KnownObject::Processor);
+        self.registers = (0..REGISTERS).map(|n| self.heap.slot(frames, n)).collect();
+        self.log.push("REOPEN".into());
+        for class in 64..self.heap.next_class().0 {
+            if self.heap.class_at(ClassIndex(class)) != Word::NONE {
+                self.cached.insert(class);
+            }
+        }
+        self.count(if self.heap.holds_unknown_corpses() { "reopen in mid-sweep" } else { "reopen" });
+        Ok(())
+    }
+
+    // ---- objects
+
+    /// Allocates, collecting when asked to.
+    pub fn allocate(&mut self, class: ClassIndex, format: u8, size: usize) -> Result<Word, End> {
+        self.allocations += 1;
+        if self.setup.collect_full_always {
+            self.collect_full()?;
+        }
+        if self.setup.flip_every > 0 && self.allocations.is_multiple_of(self.setup.flip_every) {
+            self.flip()?;
+        }
+        let way = self.random.below(10);
+        for attempt in 0..3 {
+            let word = match way {
+                0 => self.heap.allocate_old(class, format, size),
+                1 => self.heap.allocate_quiet(class, format, size),
+                _ => self.heap.allocate(class, format, size),
+            };
+            match word {
+                Some(word) => return Ok(word),
+                None if attempt == 0 => self.scavenge()?,
+                None => self.collect_full()?,
+            }
+        }
+        Err(End::Full)
+    }
+
+    pub fn make(&mut self, kind: Kind, size: usize) -> Done {
+        self.count("allocate");
+        let id = self.model.nodes.len();
+        let mut class_node = None;
+        let (index, format, size) = match kind {
+            Kind::Plain => match self.pick_class() {
+                Some((class, node)) => {
+                    class_node = Some(node);
+                    (class, Format::Indexable as u8, size)
+                }
+                None => (PLAIN, Format::Indexable as u8, size),
+            },
+            Kind::Bytes => (KnownClass::ByteArray.index(), Format::Bytes as u8, size),
+            Kind::Weak => (WEAK, Format::Weak as u8, size.max(4)),
+            Kind::Ephemeron | Kind::Fired => (EPHEMERON, Format::Ephemeron as u8, size.max(3)),
+            Kind::Class => (META, Format::Fixed as u8, 5),
+        };
+        // The class may go while the instance is allocated: keep it in a register.
+        if let Some(node) = class_node {
+            let (word, _) = self.find_class(node);
+            self.registers[0] = word;
+            self.model.registers[0] = Some(node);
+        }
+        let object = self.allocate(index, format, size)?;
+        let node = Node {
+            kind,
+            size,
+            slots: BTreeMap::new(),
+            raw: 0,
+            class: class_node,
+            hash: None,
+            alias: None,
+        };
+        self.model.nodes.push(node);
+        self.name(object, id, kind, size);
+        if kind == Kind::Class {
+            self.heap.store(object, behavior::FORMAT, Word::small(1 | (1 << 16)));
+            let Some(class) = self.heap.register_class(object) else { return Err(End::Full) };
+            if !self.cached.insert(class.0) {
+                return Err(End::Wrong(format!("class index {} is given, caches know it", class.0)));
+            }
+            self.heap.store_immediate(object, behavior::CLASS_INDEX, Word::small(class.0.into()));
+        }
+        let register = self.random.below(REGISTERS);
+        self.registers[register] = object;
+        self.model.registers[register] = Some(id);
+        self.log.push(format!("r{register} := new {kind:?} #{id} of {size} at {object:?}"));
+        Ok(())
+    }
+
+    /// Writes the identity and something recognisable.
+    fn name(&mut self, object: Word, id: usize, kind: Kind, size: usize) {
+        if kind == Kind::Bytes {
+            self.heap.store_raw(object, 0, id as u64);
+            if size > 1 {
+                self.heap.store_raw(object, size - 1, !id as u64);
+                self.model.nodes[id].raw = !id as u64;
+            }
+        } else {
+            self.heap.store_immediate(object, id_slot(kind), Word::small(id as i64));
+        }
+    }
+
+    /// A class among what is held, now and then.
+    fn pick_class(&mut self) -> Option<(ClassIndex, usize)> {
+        if !self.random.percent(30) {
+            return None;
+        }
+        let (word, id) = self.pick()?;
+        if self.model.nodes[id].kind != Kind::Class {
+            return None;
+        }
+        let index = self.heap.slot(word, behavior::CLASS_INDEX).as_integer();
+        Some((ClassIndex(index as u32), id))
+    }
+
+    fn find_class(&self, id: usize) -> (Word, usize) {
+        let held = self.model.registers.iter().position(|held| held.map(|h| self.model.resolve(h)) == Some(id));
+        if let Some(n) = held {
+            return (self.heap.resolve(self.registers[n]), id);
+        }
+        let n = self.model.table.iter().position(|held| held.map(|h| self.model.resolve(h)) == Some(id));
+        (self.heap.resolve(self.heap.slot(self.table(), n.unwrap())), id)
+    }
+
+    /// Stores a register, nil or a number into a slot of something that is held.
+    pub fn store(&mut self) -> Done {
+        let Some((object, id)) = self.pick() else { return Ok(()) };
+        let node = &self.model.nodes[id];
+        let slots = free_slots(node.kind, node.size);
+        if slots.is_empty() {
+            return self.store_raw(object, id);
+        }
+        let slot = self.random.pick(&slots);
+        let register = self.random.below(REGISTERS);
+        let value = match (self.random.below(6), self.model.registers[register]) {
+            (0, _) | (_, None) => Val::Nil,
+            (1, _) => Val::Int(self.random.below(1000) as i64),
+            (_, Some(target)) => Val::Ref(target),
+        };
+        let word = self.word_of(value, Some(self.registers[register]));
+        self.model.set_slot(id, slot, value);
+        match value {
+            Val::Ref(_) => self.heap.store(object, slot, word),
+            _ => self.heap.store_immediate(object, slot, word),
+        }
+        self.log.push(format!("#{id}[{slot}] := {value:?}"));
+        Ok(())
+    }
+
+    fn store_raw(&mut self, object: Word, id: usize) -> Done {
+        let size = self.model.nodes[id].size;
+        if size > 1 {
+            let value = self.random.next();
+            self.heap.store_raw(object, size - 1, value);
+            self.model.nodes[id].raw = value;
+        }
+        Ok(())
+    }
+
+    /// Loads a slot into a register.
+    pub fn load(&mut self) -> Done {
+        let Some((object, id)) = self.pick() else { return Ok(()) };
+        let node = &self.model.nodes[id];
+        let slots = free_slots(node.kind, node.size);
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let slot = self.random.pick(&slots);
+        let mut word = self.heap.slot(object, slot);
+        if self.random.percent(50) {
+            word = self.heap.resolve(word);
+        }
+        let Val::Ref(target) = self.model.slot(id, slot) else { return Ok(()) };
+        if word == self.heap.nil() {
+            return self.weak_went(id, slot, target);
+        }
+        let register = self.random.below(REGISTERS);
+        self.registers[register] = word;
+        self.model.registers[register] = Some(target);
+        self.log.push(format!("r{register} := #{id}[{slot}] = #{target}"));
+        Ok(())
+    }
+
+    /// A slot reads nil: it must be a weak one whose target was unreachable.
+    pub fn weak_went(&mut self, id: usize, slot: usize, target: usize) -> Done {
+        let lives = self.model.reach()[self.model.resolve(target)];
+        if self.model.nodes[id].kind != Kind::Weak || slot < 2 || lives {
+            return Err(End::Wrong(format!("slot {slot} of #{id} is nil, not #{target}")));
+        }
+        self.count("weak slot cleared");
+        self.model.set_slot(id, slot, Val::Nil);
+        Ok(())
+    }
+
+    pub fn store_in_table(&mut self) -> Done {
+        let (slot, register) = (self.random.below(TABLE), self.random.below(REGISTERS));
+        let table = self.table();
+        self.heap.store(table, slot, self.registers[register]);
+        self.model.table[slot] = self.model.registers[register];
+        self.log.push(format!("table[{slot}] := r{register}"));
+        Ok(())
+    }
+
+    pub fn drop_register(&mut self) -> Done {
+        let register = self.random.below(REGISTERS);
+        self.registers[register] = self.heap.nil();
+        self.model.registers[register] = None;
+        self.log.push(format!("r{register} := nil"));
+        Ok(())
+    }
+
+    pub fn hash(&mut self) -> Done {
+        let Some((object, id)) = self.pick() else { return Ok(()) };
+        let hash = self.heap.identity_hash(object);
+        match self.model.nodes[id].hash.replace(hash) {
+            Some(before) if before != hash => {
+                Err(End::Wrong(format!("hash of #{id} was {before}, is {hash}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn become_forward(&mut self) -> Done {
+        let (Some((a, i)), Some((b, j))) = (self.pick(), self.pick()) else { return Ok(()) };
+        let kind = self.model.nodes[i].kind;
+        let has_class = self.model.nodes[i].kind == Kind::Class || self.model.nodes[j].kind == Kind::Class;
+        if i == j || has_class {
+            return Ok(());
+        }
+        self.count("become forward");
+        self.log.push(format!("#{i} ({kind:?}) becomes #{j}"));
+        self.heap.become_forward(&[(a, b)], HashOf::Source);
+        let hash = self.model.nodes[i].hash.take();
+        self.model.nodes[j].hash = hash.or(self.model.nodes[j].hash);
+        self.model.nodes[i].alias = Some(j);
+        Ok(())
+    }
+
+    pub fn become_each_other(&mut self) -> Done {
+        let (Some((a, i)), Some((b, j))) = (self.pick(), self.pick()) else { return Ok(()) };
+        let has_class = self.model.nodes[i].kind == Kind::Class || self.model.nodes[j].kind == Kind::Class;
+        if i == j || has_class || self.heap.become_each_other(&[(a, b)]).is_none() {
+            return Ok(());
+        }
+        self.count("become each other");
+        self.log.push(format!("#{i} and #{j} exchange identities"));
+        self.model.exchange(i, j);
+        Ok(())
+    }
+
+    pub fn pin(&mut self) -> Done {
+        let register = self.random.below(REGISTERS);
+        let Some(id) = self.model.registers[register] else { return Ok(()) };
+        if self.model.nodes[self.model.resolve(id)].kind == Kind::Class {
+            return Ok(());
+        }
+        if let Some(pinned) = self.heap.pin(self.registers[register]) {
+            self.count("pin");
+            self.log.push(format!("pin #{id}"));
+            self.registers[register] = pinned;
+        }
+        Ok(())
+    }
+
+    /// Takes an instance that nobody may have held any more.
+    pub fn all_instances(&mut self) -> Done {
+        let class = self.random.pick(&[PLAIN, WEAK, EPHEMERON]);
+        let mut found = vec![];
+        let result = self.heap.for_each_object(&mut self.registers, &mut |heap, object| {
+            if heap.header(object).class() == class {
+                found.push(object);
+            }
+        });
+        self.collected(result)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let object = self.random.pick(&found);
+        let slot = if class == EPHEMERON { 1 } else { 0 };
+        let id = self.heap.slot(object, slot).as_integer() as usize;
+        let register = self.random.below(REGISTERS);
+        self.registers[register] = object;
+        self.model.registers[register] = Some(id);
+        self.count("all instances");
+        self.log.push(format!("r{register} := an instance, #{id}"));
+        Ok(())
+    }
+
+    pub fn mark(&mut self, budget: usize) -> Done {
+        if self.heap.mark_step(budget) == MarkStep::Working {
+            self.count("marker step");
+        }
+        Ok(())
+    }
+
+    pub fn sweep(&mut self, blocks: usize) -> Done {
+        self.heap.sweep_step(blocks);
+        self.count("sweep step");
+        if self.random.percent(50) {
+            self.flush_classes();
+        }
+        Ok(())
+    }
+
+    /// Forgets what the lookup cache knows of classes that were dropped.
+    pub fn flush_classes(&mut self) {
+        for class in self.heap.take_dropped_classes() {
+            self.count("class dropped");
+            self.cached.remove(&class.0);
+        }
+    }
+
+    /// Takes the value of a slot into a register, and empties the slot.
+    pub fn steal(&mut self) -> Done {
+        let Some((object, id)) = self.pick() else { return Ok(()) };
+        let node = &self.model.nodes[id];
+        let slots = free_slots(node.kind, node.size);
+        if slots.is_empty() || node.kind == Kind::Weak {
+            return Ok(());
+        }
+        let slot = self.random.pick(&slots);
+        let Val::Ref(target) = self.model.slot(id, slot) else { return Ok(()) };
+        let register = self.random.below(REGISTERS);
+        self.registers[register] = self.heap.slot(object, slot);
+        self.model.registers[register] = Some(target);
+        let nil = self.heap.nil();
+        self.heap.store_immediate(object, slot, nil);
+        self.model.set_slot(id, slot, Val::Nil);
+        self.log.push(format!("r{register} := #{id}[{slot}] = #{target}, which becomes nil"));
+        Ok(())
+    }
+
+    /// Gives a register's value to a slot, and empties the register.
+    pub fn give(&mut self) -> Done {
+        let Some((object, id)) = self.pick() else { return Ok(()) };
+        let register = self.random.below(REGISTERS);
+        let Some(target) = self.model.registers[register] else { return Ok(()) };
+        let node = &self.model.nodes[id];
+        let slots = free_slots(node.kind, node.size);
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let slot = self.random.pick(&slots);
+        self.heap.store(object, slot, self.registers[register]);
+        self.model.set_slot(id, slot, Val::Ref(target));
+        self.registers[register] = self.heap.nil();
+        self.model.registers[register] = None;
+        self.log.push(format!("#{id}[{slot}] := r{register} = #{target}, which becomes nil"));
+        Ok(())
+    }
+
+    /// Makes a graph of old objects of some size, hanging from the table.
+    pub fn build(&mut self, objects: usize, words: usize) -> Done {
+        let stress = self.setup.stress;
+        for n in 0..objects {
+            let kinds = [Kind::Plain, Kind::Plain, Kind::Plain, Kind::Weak, Kind::Ephemeron];
+            let kind = self.random.pick(&kinds);
+            let size = words + self.random.below(words);
+            self.make(kind, size)?;
+            for _ in 0..2 {
+                self.store()?;
+            }
+            self.store_in_table()?;
+            if n % 16 == 0 {
+                self.heap.set_stress(Stress { always_tenure: true, ..stress });
+                self.scavenge()?;
+                self.heap.set_stress(stress);
+            }
+        }
+        self.check()
+    }
+
+    pub fn drop_much(&mut self) -> Done {
+        for _ in 0..REGISTERS {
+            self.drop_register()?;
+        }
+        for _ in 0..TABLE / 2 {
+            self.store_in_table()?;
+        }
+        Ok(())
+    }
+
+    /// Verifier, both oracles and the model.
+    pub fn check(&mut self) -> Done {
+        let mut roots = Both { first: &mut self.registers, second: &mut () };
+        let verdict = self.heap.verify(&mut roots);
+        if let Some(at) = self.heap.walk_failure() {
+            return Err(End::Wrong(format!("a walker could not go on at {at:#x}")));
+        }
+        if let Some(first) = verdict.violations.first() {
+            return Err(End::Wrong(format!(
+                "verifier: {} at {:#x} (of {} violations)",
+                first.what,
+                first.offset,
+                verdict.violations.len()
+            )));
+        }
+        crate::compare::compare(self)
+    }
+}

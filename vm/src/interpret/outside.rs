@@ -1,0 +1,75 @@
+//! What a port needs of a machine: values in and out, the known starting point, collection in slices.
+//!
+//! Invariant
+//! - U1 `tend` keeps within its budget but for a finish that was put off twice.
+//!
+//! Knows: the heap's cycle. Must not know: files, what a session does.
+
+use super::vm::{Handle, HostValue, Vm};
+use crate::heap::{MarkStep, Wants};
+use crate::layout::KnownObject;
+use alloc::vec::Vec;
+
+/// Words that one slice of marking follows.
+const MARK_WORDS: usize = 20_000;
+/// Words that a finish may scan before it is put off.
+const FINISH_WORDS: usize = 200_000;
+/// Blocks that one slice of sweeping sees.
+const SWEEP_BLOCKS: usize = 16;
+
+impl Vm {
+    /// Makes an object of a value, collecting if need be; `None` if memory is full.
+    pub fn make(&mut self, value: &HostValue) -> Option<Handle> {
+        let word = self.built(value)?;
+        Some(self.hold(word))
+    }
+
+    /// What the object of a handle means outside, if anything: numbers, texts, bytes, Arrays of them.
+    pub fn value_of(&self, handle: Handle) -> Option<HostValue> {
+        self.host_value(self.held(handle), 8)
+    }
+
+    /// A handle on a known object; `None` while the world has none.
+    pub fn known_handle(&mut self, known: KnownObject) -> Option<Handle> {
+        let word = self.known(known);
+        (word.is_reference() && word != self.nil).then(|| self.hold(word))
+    }
+
+    /// Handles on the elements of a known Array.
+    pub fn known_elements(&mut self, known: KnownObject) -> Vec<Handle> {
+        let array = self.known(known);
+        let mut handles = Vec::new();
+        while let Some(word) = self.slot_of(array, handles.len()) {
+            let handle = self.hold(word);
+            handles.push(handle);
+        }
+        handles
+    }
+
+    /// Makes [`Vm::run`] return when the process ends; its end is kept for [`Vm::take_ended`].
+    pub fn watch(&mut self, serial: i64) {
+        self.awaited = serial;
+    }
+
+    /// A slice of the collection that runs, if one does; answers what else the heap wants.
+    pub fn tend(&mut self) -> Wants {
+        let wants = self.heap.wants();
+        if wants.mark {
+            while self.heap.mark_step(MARK_WORDS) == MarkStep::Working {
+                if self.doorbell.is_rung() {
+                    break;
+                }
+            }
+        }
+        if wants.finish {
+            let finished = self.with_roots(false, |heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
+            if finished.is_ok() {
+                self.settle_symbols();
+            }
+        }
+        if wants.sweep {
+            self.heap.sweep_step(SWEEP_BLOCKS);
+        }
+        self.heap.wants()
+    }
+}
