@@ -45,6 +45,7 @@ pub(crate) struct Desk<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    Order,
     Pages,
     Nodes,
     Moments,
@@ -153,19 +154,25 @@ impl Job {
         }
     }
 
-    /// Makes the commit a snapshot of frozen pages.
+    /// Makes the commit a snapshot of frozen pages. O(1): the world stands still meanwhile.
     pub(crate) fn with_pages(mut self, epoch: Epoch, frozen: Arc<dyn FrozenPages>, keep: Keep) -> Job {
+        self.frozen = Some(frozen);
+        self.epoch = Some(epoch);
+        self.keep = keep;
+        self.phase = Phase::Order;
+        self
+    }
+
+    /// Pages are written in the order of the map, so that neighbours lie together.
+    fn put_in_order(&mut self) {
+        self.phase = Phase::Pages;
+        let Some(frozen) = self.frozen.as_ref() else { return };
         let pages = frozen.pages();
         let mut order: Vec<usize> = (0..pages.len()).collect();
         order.sort_unstable_by_key(|&nth| pages[nth]);
         let nodes = 8 + pages.len() as u64 / 16;
         self.outlet = Outlet::new(self.commit.number, Purpose::Keeping, pages.len() as u64 + nodes);
         self.order = order;
-        self.frozen = Some(frozen);
-        self.epoch = Some(epoch);
-        self.keep = keep;
-        self.phase = Phase::Pages;
-        self
     }
 
     /// Whether the record may have reached the disk.
@@ -185,6 +192,7 @@ impl Job {
         while left > 0 && self.phase != Phase::Done {
             left = left.saturating_sub(1);
             match self.phase {
+                Phase::Order => self.put_in_order(),
                 Phase::Pages => self.write_page(desk)?,
                 Phase::Nodes => self.write_node(desk)?,
                 Phase::Moments => self.write_moments(desk)?,

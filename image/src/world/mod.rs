@@ -467,6 +467,8 @@ impl World {
             self.journal.covered_up_to(parent.journal.place);
         }
         self.list_blocks = job.list_blocks;
+        // The sums of what was written serve opening only.
+        self.head.extents = Vec::new();
         self.damages.extend(job.damages);
         self.lost.extend(job.found_lost);
         self.note_moments(&job.orders);

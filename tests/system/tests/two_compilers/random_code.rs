@@ -136,7 +136,8 @@ impl Writer<'_> {
         self.put(" [\n\n\t");
         if self.chance(15) {
             let reason = self.fresh(false);
-            self.put(&format!("<primitive: #noSuchPrimitive error: {reason}>\n\t"));
+            let primitive = ["identityHash", "instVarAt", "instVarAtPut"][arguments];
+            self.put(&format!("<primitive: #{primitive} error: {reason}>\n\t"));
         }
         self.body(4);
         self.scopes.pop();
