@@ -31,6 +31,7 @@ use crate::outlet::Outlet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use platform::StoreError;
 
 /// What a job works with, lent by the world for one step.
 pub(crate) struct Desk<'a> {
@@ -44,6 +45,7 @@ pub(crate) struct Desk<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    Order,
     Pages,
     Nodes,
     Moments,
@@ -102,6 +104,8 @@ pub(crate) struct Job {
     dirty: Vec<(u64, Entry)>,
     raised: Vec<(u64, Entry)>,
     phase: Phase,
+    /// What a flush that somebody else waited for came to.
+    flushed: Option<Result<(), StoreError>>,
     record_may_be_there: bool,
 }
 
@@ -144,24 +148,31 @@ impl Job {
             dirty: Vec::new(),
             raised: Vec::new(),
             phase: Phase::Moments,
+            flushed: None,
             record_may_be_there: false,
             commit,
         }
     }
 
-    /// Makes the commit a snapshot of frozen pages.
+    /// Makes the commit a snapshot of frozen pages. O(1): the world stands still meanwhile.
     pub(crate) fn with_pages(mut self, epoch: Epoch, frozen: Arc<dyn FrozenPages>, keep: Keep) -> Job {
+        self.frozen = Some(frozen);
+        self.epoch = Some(epoch);
+        self.keep = keep;
+        self.phase = Phase::Order;
+        self
+    }
+
+    /// Pages are written in the order of the map, so that neighbours lie together.
+    fn put_in_order(&mut self) {
+        self.phase = Phase::Pages;
+        let Some(frozen) = self.frozen.as_ref() else { return };
         let pages = frozen.pages();
         let mut order: Vec<usize> = (0..pages.len()).collect();
         order.sort_unstable_by_key(|&nth| pages[nth]);
         let nodes = 8 + pages.len() as u64 / 16;
         self.outlet = Outlet::new(self.commit.number, Purpose::Keeping, pages.len() as u64 + nodes);
         self.order = order;
-        self.frozen = Some(frozen);
-        self.epoch = Some(epoch);
-        self.keep = keep;
-        self.phase = Phase::Pages;
-        self
     }
 
     /// Whether the record may have reached the disk.
@@ -181,6 +192,7 @@ impl Job {
         while left > 0 && self.phase != Phase::Done {
             left = left.saturating_sub(1);
             match self.phase {
+                Phase::Order => self.put_in_order(),
                 Phase::Pages => self.write_page(desk)?,
                 Phase::Nodes => self.write_node(desk)?,
                 Phase::Moments => self.write_moments(desk)?,
@@ -196,7 +208,29 @@ impl Job {
 
     /// Whether the next step flushes: the caller may wish to know before it takes the time.
     pub(crate) fn is_about_to_flush(&self) -> bool {
-        matches!(self.phase, Phase::FlushBefore | Phase::FlushAfter)
+        self.next_flush().is_some() && self.flushed.is_none()
+    }
+
+    /// Which flush of this commit comes next, if it is the next thing to do.
+    pub(crate) fn next_flush(&self) -> Option<u8> {
+        match self.phase {
+            Phase::FlushBefore => Some(1),
+            Phase::FlushAfter => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Takes over what the next flush came to.
+    pub(crate) fn take_flushed(&mut self, result: Result<(), StoreError>) {
+        self.flushed = Some(result);
+    }
+
+    fn flush(&mut self, disk: &Disk) -> Result<(), ImageError> {
+        let result = self.flushed.take().unwrap_or_else(|| disk.flush());
+        match result {
+            Err(_) if disk.faults.retry_failed_flush && disk.flush().is_ok() => Ok(()),
+            result => result.map_err(ImageError::FlushFailed),
+        }
     }
 
     fn write_page(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
@@ -475,18 +509,12 @@ impl Job {
     }
 
     fn flush_before(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
-        self.phase = Phase::Record;
         let faults = &desk.disk.faults;
+        self.phase = Phase::Record;
         if faults.skip_flush_before_record || faults.commit_before_pages {
             return Ok(());
         }
-        if let Err(error) = desk.disk.flush() {
-            if faults.retry_failed_flush && desk.disk.flush().is_ok() {
-                return Ok(());
-            }
-            return Err(ImageError::FlushFailed(error));
-        }
-        Ok(())
+        self.flush(desk.disk)
     }
 
     fn write_record(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
@@ -517,12 +545,6 @@ impl Job {
         if faults.ack_before_last_flush {
             return Ok(());
         }
-        if let Err(error) = desk.disk.flush() {
-            if faults.retry_failed_flush && desk.disk.flush().is_ok() {
-                return Ok(());
-            }
-            return Err(ImageError::FlushFailed(error));
-        }
-        Ok(())
+        self.flush(desk.disk)
     }
 }

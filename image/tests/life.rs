@@ -8,7 +8,7 @@ use image::{
     ThinPolicy, ThinStep, World,
 };
 use platform::{Filled, PageSource, Store};
-use platform_sim::{Fault, Filling, SimMemory, SimStore};
+use platform_sim::{Fault, Filling, SimMemory, SimStore, Survivors, Times};
 use std::sync::Arc;
 
 fn second(count: i64) -> i64 {
@@ -554,4 +554,113 @@ fn addresses_of_an_old_moment_are_translated() {
     assert_eq!(reader.page_of(BASE + 4096 + 24), Some((PageIndex(1), 24)));
     assert_eq!(reader.page_of(BASE + 2 * 4096), None);
     assert_eq!(reader.page_of(BASE - 8), None);
+}
+
+#[test]
+fn a_flush_can_be_waited_for_elsewhere() {
+    let mut bench = Bench::new();
+    bench.snapshot(&[(1, 1)], Keep::No);
+    bench.begin(&[(1, 2)], Keep::No);
+    let mut waited = 0;
+    let before = bench.store.operations();
+    let progress = loop {
+        if let Some(ticket) = bench.world.flush_ticket() {
+            bench.world.journal_append(1, 1, b"typed meanwhile").expect("append");
+            bench.world.flushed(ticket.wait());
+            waited += 1;
+        }
+        match bench.world.step(Budget(1)) {
+            Progress::Working => {}
+            progress => break progress,
+        }
+    };
+    assert!(matches!(progress, Progress::Acknowledged { .. }));
+    assert_eq!(waited, 2);
+    assert!(bench.store.operations() > before);
+    bench.pages.insert(1, 2);
+    let medium = bench.store.cut(&Survivors::Nothing);
+    let (mut again, report) = Bench::open(medium, 9).expect("open");
+    assert!(report.lost_commits.is_empty());
+    again.pages = bench.pages.clone();
+    again.verify();
+}
+
+#[test]
+fn a_ticket_whose_flush_fails_fails_its_snapshot_and_no_other() {
+    let mut bench = Bench::new();
+    bench.snapshot(&[(1, 1)], Keep::No);
+    bench.begin(&[(1, 2)], Keep::No);
+    while !bench.world.is_about_to_flush() {
+        assert_eq!(bench.world.step(Budget(1)), Progress::Working);
+    }
+    let late = bench.world.flush_ticket().expect("a ticket");
+    let ticket = bench.world.flush_ticket().expect("a ticket");
+    bench.store.arm(Fault::FlushFails { operation: 0, times: Times::Once, kept: Survivors::Nothing });
+    bench.world.flushed(ticket.wait());
+    assert!(matches!(bench.finish(1), Progress::Abandoned { error: ImageError::FlushFailed(_), .. }));
+    bench.begin(&[(1, 3)], Keep::No);
+    bench.world.flushed(late.wait());
+    assert!(matches!(bench.finish(1), Progress::Acknowledged { .. }));
+    let late = {
+        bench.begin(&[(1, 4)], Keep::No);
+        while !bench.world.is_about_to_flush() {
+            assert_eq!(bench.world.step(Budget(1)), Progress::Working);
+        }
+        let late = bench.world.flush_ticket().expect("a ticket");
+        assert!(matches!(bench.finish(1), Progress::Acknowledged { .. }));
+        late
+    };
+    // A failure that comes late may have been that of the blocks now in writing.
+    bench.begin(&[(1, 5)], Keep::No);
+    bench.store.arm(Fault::FlushFails { operation: 0, times: Times::Count(1), kept: Survivors::Nothing });
+    bench.world.flushed(late.wait());
+    assert!(matches!(bench.finish(1), Progress::Abandoned { error: ImageError::FlushFailed(_), .. }));
+    bench.snapshot(&[(1, 3)], Keep::No);
+    bench.verify();
+    bench.check();
+}
+
+#[test]
+fn pages_come_in_on_one_thread_while_snapshots_are_written_on_another() {
+    let mut bench = Bench::new();
+    let dirty: Vec<(u64, u64)> = (0..3000).map(|page| (page, page + 1)).collect();
+    bench.snapshot(&dirty, Keep::No);
+    let (mut bench, _) = bench.reopened(2);
+    while bench.world.tend(Budget::ALL).expect("tend") {}
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let readers: Vec<_> = (0..2u64)
+        .map(|nth| {
+            // A new pager knows nothing: every round fills its nodes while they are published.
+            let memory = SimMemory::new(Filling::Told);
+            let pagers: Vec<_> =
+                (0..12).map(|_| bench.world.pager(&memory, 1 << 14, LOST).expect("pager")).collect();
+            let done = done.clone();
+            std::thread::spawn(move || {
+                let mut filled = 0;
+                let mut bytes = [0; BLOCK_BYTES];
+                for pager in pagers {
+                    for round in 0..300u64 {
+                        // Even pages are nobody's but the writer's.
+                        let page = (round * 97 + nth * 31) % 1500 * 2 + 1;
+                        assert_eq!(pager.fill(page as usize, &mut bytes), Filled::Bytes, "page {page}");
+                        assert!(bytes == page_bytes(page + 1), "page {page}");
+                        filled += 1;
+                    }
+                    assert_eq!(pager.lost_count(), 0);
+                }
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+                filled
+            })
+        })
+        .collect();
+    let mut tag = 10_000;
+    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+        tag += 1;
+        let dirty: Vec<(u64, u64)> = (0..40).map(|nth| ((tag * 37 + nth * 71) % 1500 * 2, tag)).collect();
+        let dirty: std::collections::BTreeMap<u64, u64> = dirty.into_iter().collect();
+        bench.snapshot(&dirty.into_iter().collect::<Vec<_>>(), Keep::No);
+    }
+    let filled: u64 = readers.into_iter().map(|reader| reader.join().expect("a reader")).sum();
+    assert!(filled >= 7200 && tag > 10_001, "{filled} pages, {} snapshots", tag - 10_000);
+    bench.verify();
 }

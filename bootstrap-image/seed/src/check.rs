@@ -1,5 +1,7 @@
 //! `seed check`: does everything compile?
 
+use vm::primitive::PRIMITIVES;
+
 use crate::classes::{ClassEnvironment, Classes};
 use crate::code::CompiledMethod;
 use crate::generator::compile;
@@ -57,6 +59,7 @@ pub fn compile_all<'a>(
         };
         match compile(&method.source, &environment) {
             Ok((method, warnings)) => {
+                problems.extend(primitive_problem(&method).map(|p| (definition.file, in_file(p))));
                 problems.extend(
                     warnings.into_iter().map(|warning| (definition.file, in_file(warning))),
                 );
@@ -68,6 +71,20 @@ pub fn compile_all<'a>(
     }
     problems.extend(defined_twice(&made));
     (made, problems)
+}
+
+/// Whether the primitive of a method is one of the machine's, with as many arguments.
+fn primitive_problem(method: &CompiledMethod) -> Option<Problem> {
+    let name = method.primitive.as_ref()?;
+    let message = match PRIMITIVES.iter().find(|row| row.name == name) {
+        None => format!("the machine has no primitive `{name}`"),
+        Some(row) if usize::from(row.arguments) != method.code.arguments => {
+            let (wanted, found) = (row.arguments, method.code.arguments);
+            format!("the primitive `{name}` takes {wanted} arguments, the method {found}")
+        }
+        Some(_) => return None,
+    };
+    Some(Problem::error(1, message))
 }
 
 /// Methods that another definition of the same class and selector hides.

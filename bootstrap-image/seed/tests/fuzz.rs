@@ -9,7 +9,18 @@ use vm::archive::{Claimed, Hashes, copy_world, load, pack, world_hash};
 use vm::heap::{Heap, HeapConfig};
 use vm::layout::BLOCKS_OFFSET;
 
-const SEED: u64 = 20_261_125;
+/// A number from the environment: `SEED` chooses another run, `SECONDS` a longer one.
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+fn seed() -> u64 {
+    number("SEED", 20_261_125)
+}
+
+fn seconds(usual: u64) -> Duration {
+    Duration::from_secs(number("SECONDS", usual))
+}
 
 /// Changes a few places of some bytes.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random, spice: &[&[u8]]) {
@@ -69,16 +80,16 @@ fn readers_of_text_answer_or_report() {
     let sources = manifest().sources();
     let texts: Vec<String> = sources.methods.iter().map(|m| m.method.source.clone()).collect();
     let files: Vec<String> = sources.files.iter().map(|file| file.text.iter().collect()).collect();
-    let mut random = Random::new(SEED);
+    let mut random = Random::new(seed());
     let (start, mut runs) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(1) {
+    while start.elapsed() < seconds(1) {
         let from = if runs % 20 == 0 { &files } else { &texts };
         let mut bytes = from[random.below(from.len())].clone().into_bytes();
         mutate(&mut bytes, &mut random, &SPICE);
         seed::fuzz::check(&bytes);
         runs += 1;
     }
-    assert!(runs > 100, "{runs} runs with seed {SEED}");
+    assert!(runs > 100, "{runs} runs with seed {}", seed());
 }
 
 #[test]
@@ -86,9 +97,9 @@ fn damaged_archives_are_refused_or_harmless() {
     let (archive, _) = seed::world::archive(&manifest());
     let archive = archive.unwrap();
     let whole = pack(&archive).unwrap();
-    let mut random = Random::new(SEED);
+    let mut random = Random::new(seed());
     let (start, mut refused, mut loaded) = (Instant::now(), 0, 0);
-    while start.elapsed() < Duration::from_secs(2) {
+    while start.elapsed() < seconds(2) {
         let mut bytes = whole.clone();
         match random.below(3) {
             0 => bytes.truncate(random.below(bytes.len())),
@@ -117,5 +128,5 @@ fn damaged_archives_are_refused_or_harmless() {
             }
         }
     }
-    assert!(refused > 0 && loaded > 0, "{refused} refused, {loaded} loaded, seed {SEED}");
+    assert!(refused > 0 && loaded > 0, "{refused} refused, {loaded} loaded, seed {}", seed());
 }

@@ -139,6 +139,71 @@ fn the_sources_of_the_world_compile() {
 }
 
 #[test]
+fn checks_name_the_file_and_the_line() {
+    let check = |text: &str, wanted: &[&str]| {
+        let mut sources = Sources::default();
+        sources.add_file("T.class.st", text);
+        let reports = seed::check::check(sources).reports;
+        let reports: Vec<String> = reports.iter().map(ToString::to_string).collect();
+        assert_eq!(reports, wanted, "{text}");
+    };
+    let class = "\"I am T.\"\nClass { #name : 'T', #superclass : nil, #instVars : [ 'a' ] }\n";
+    let method = |body: &str| format!("{class}\n{{ #category : 'c' }}\nT >> m [\n\t{body}\n]\n");
+    check(class, &[]);
+    check(&method("^ a"), &[]);
+    check(&method("^ zork"), &["T.class.st:6:4: `zork` is not declared"]);
+    check(
+        &method("^ Zork"),
+        &["T.class.st:6:4: warning: `Zork` is not declared: bound in Undeclared"],
+    );
+    check(&method("^ (a"), &["T.class.st:6:6: expected `)`, found the end of the text"]);
+    check(&method("<primitive: #no>"), &["T.class.st:5:6: the machine has no primitive `no`"]);
+    check(
+        &method("<primitive: #integerAdd>"),
+        &["T.class.st:5:6: the primitive `integerAdd` takes 1 arguments, the method 0"],
+    );
+    check(
+        &(method("^ 1") + &method("^ 2")[class.len()..]),
+        &["T.class.st:10:1: `T >> m` is defined twice"],
+    );
+    check(
+        &class.replace("nil", "'U'"),
+        &["T.class.st:2:1: the superclass `U` of `T` is not defined"],
+    );
+    check(&class.replace("nil", "'T'"), &["T.class.st:2:1: `T` inherits from itself"]);
+    check(
+        &class.replace("'a'", "'a', 'a'"),
+        &["T.class.st:2:1: `T` has two instance variables `a`"],
+    );
+    check(
+        &class.replace("#instVars", "#instvars"),
+        &["T.class.st:2:1: `#instvars` is no key of a class"],
+    );
+    check(
+        "Extension { #name : 'T' }\n{ #category : 'c' }\nT >> m [ ]",
+        &["T.class.st:3:1: class `T` is not defined"],
+    );
+    check(
+        "Extension { #name : 'T' }\n{ #category : 'c' }\nU >> m [ ]",
+        &["T.class.st:3:1: a method of `U` in the file of `T`"],
+    );
+}
+
+#[test]
+fn a_machine_without_its_classes_gets_no_archive() {
+    let mut sources = Sources::default();
+    let text = "Class { #name : 'Association', #superclass : nil, #instVars : [ 'value', 'key' ] }";
+    sources.add_file("Association.class.st", text);
+    let (archive, reports) = seed::world::archive_of(sources, &[]);
+    assert!(archive.is_none());
+    let has = |wanted: &str| reports.iter().any(|report| report.to_string() == wanted);
+    assert!(has(
+        "Association.class.st:1:1: slot 0 of `Association` has to be `key` for the machine, found `value`"
+    ));
+    assert!(has("manifest:1:1: the machine's class `SmallInteger` is not defined"));
+}
+
+#[test]
 fn a_loaded_world_finds_its_classes_symbols_and_methods() {
     let heap = loaded(&verified());
     check_world(&heap);

@@ -72,6 +72,27 @@ pub enum Progress {
     },
 }
 
+/// A flush to be waited for.
+pub struct FlushTicket {
+    disk: Disk,
+    commit: CommitNumber,
+    nth: u8,
+}
+
+/// What a flush came to.
+pub struct Flushed {
+    commit: CommitNumber,
+    nth: u8,
+    result: Result<(), StoreError>,
+}
+
+impl FlushTicket {
+    /// Waits until everything that was written before the call is durable.
+    pub fn wait(self) -> Flushed {
+        Flushed { commit: self.commit, nth: self.nth, result: self.disk.flush() }
+    }
+}
+
 /// An open world.
 pub struct World {
     disk: Disk,
@@ -237,6 +258,28 @@ impl World {
     /// Whether the next [`World::step`] waits for a flush.
     pub fn is_about_to_flush(&self) -> bool {
         self.job.as_ref().is_some_and(Job::is_about_to_flush)
+    }
+
+    /// The flush that comes next, to be waited for without holding this world: a keystroke is
+    /// journalled meanwhile. [`World::flushed`] takes the result; [`World::step`] flushes itself if
+    /// nobody does.
+    pub fn flush_ticket(&self) -> Option<FlushTicket> {
+        let job = self.job.as_ref().filter(|job| job.is_about_to_flush())?;
+        let nth = job.next_flush()?;
+        Some(FlushTicket { disk: self.disk.clone(), commit: job.commit.number, nth })
+    }
+
+    /// Takes over what a ticket's flush came to, if its commit still waits for it.
+    pub fn flushed(&mut self, flush: Flushed) {
+        let Flushed { commit, nth, result } = flush;
+        let waits = |job: &&mut Job| job.commit.number == commit && job.next_flush() == Some(nth);
+        if let Some(job) = self.job.as_mut().filter(waits) {
+            job.take_flushed(result);
+        } else if let Err(error) = result {
+            // The machine reports a failure once: whatever is in writing now may have lost its blocks.
+            self.journal.suspect();
+            self.flush_failed = self.job.as_ref().map(|_| error);
+        }
     }
 
     /// Damage met so far.
@@ -424,6 +467,8 @@ impl World {
             self.journal.covered_up_to(parent.journal.place);
         }
         self.list_blocks = job.list_blocks;
+        // The sums of what was written serve opening only.
+        self.head.extents = Vec::new();
         self.damages.extend(job.damages);
         self.lost.extend(job.found_lost);
         self.note_moments(&job.orders);

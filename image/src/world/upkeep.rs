@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 impl World {
     /// Goes on with verification and sweep, for about `budget` blocks; `false` when nothing is left.
     pub fn tend(&mut self, budget: Budget) -> Result<bool, ImageError> {
+        self.gather_lost();
         if !self.unverified.is_empty() {
             self.verify_some(budget);
             return Ok(true);

@@ -12,7 +12,8 @@ use super::mark::{MarkState, MarkStep, Marker};
 use super::shared::state;
 use super::{Heap, HeapError, Roots};
 use crate::layout::{
-    ClassIndex, Extent, FIRST_FREE_CLASS, Format, Header, Word, behavior, root,
+    BLOCK_TABLE_OFFSET, BLOCKS_OFFSET, BlockKind, CLASS_TABLE_OFFSET, ClassIndex, Extent,
+    FIRST_FREE_CLASS, Format, Header, Word, behavior, root,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -120,6 +121,21 @@ impl Heap {
             None => wants.flip |= self.wants_cycle(),
         }
         wants
+    }
+
+    /// Whether something changed that is worth a snapshot: any page but those of the root block and
+    /// the block table, of quiet blocks, and of young ones (what old objects refer to there was
+    /// stored into an old page).
+    pub fn asks_for_snapshot(&self) -> bool {
+        self.space.dirty_pages().iter().any(|page| {
+            let offset = page.0 as usize * crate::layout::PAGE_BYTES;
+            if offset < BLOCKS_OFFSET {
+                return (CLASS_TABLE_OFFSET..BLOCK_TABLE_OFFSET).contains(&offset);
+            }
+            let block = offset / crate::layout::BLOCK_BYTES;
+            self.shared.states.get(block) == state::OLD
+                && !matches!(self.shared.kind(block), BlockKind::Quiet | BlockKind::Free)
+        })
     }
 
     fn wants_cycle(&self) -> bool {

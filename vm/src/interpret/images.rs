@@ -264,16 +264,22 @@ impl Vm {
         Ok(())
     }
 
-    /// Gives a process that has an image but no stack its frames back.
+    /// Gives a process that has no stack its frames: those of its image, or the first one.
     pub(crate) fn ensure_stack(&mut self, owner: Word) -> Result<(), String> {
         if self.stack_of(owner).is_some() {
             return Ok(());
         }
         let image = self.slot(owner, process::STACK);
-        if !self.is_a(image, KnownClass::StackImage) {
+        let stack = if self.is_a(image, KnownClass::StackImage) {
+            self.restore(owner, image)?
+        } else if self.is_a(self.slot(owner, process::START), KnownClass::BlockClosure) {
+            let hold = self.hold(owner);
+            let stack = self.starting_stack(hold);
+            self.release(hold);
+            stack?
+        } else {
             return Err("a process without frames".to_string());
-        }
-        let stack = self.restore(owner, image)?;
+        };
         let serial = self.new_process_serial();
         self.put(owner, process::SERIAL, Word::small(serial));
         self.stacks.insert(serial, Box::new(stack));

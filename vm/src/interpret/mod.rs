@@ -5,14 +5,15 @@
 //!
 //! Rooms: `code` and `codes` (methods made ready to run), `stack` (frames, drawn there), `run` (the
 //! loop), `send` (lookup and activation), `returns` (`^`, unwinding), `contexts` (frames as
-//! objects), `images` (frames in a snapshot), `process` (scheduling, polls, starting from outside),
-//! `quota`, `symbols`, `trace`, `vm` (the machine itself).
+//! objects), `images` (frames in a snapshot), `process` (scheduling, polls), `start` and
+//! `outside` (what a port calls), `ends`, `quota`, `symbols`, `trace`, `vm` (the machine itself).
 //!
 //! Must not know: files, source text, what a primitive does.
 
 pub mod code;
 mod codes;
 mod contexts;
+mod ends;
 mod images;
 mod initialize;
 mod objects;
@@ -23,6 +24,7 @@ mod returns;
 mod run;
 mod send;
 mod stack;
+mod start;
 mod symbols;
 mod trace;
 mod vm;

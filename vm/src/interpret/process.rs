@@ -18,7 +18,7 @@ use super::vm::{Doorbell, Ended, Handle, Next, RunEnd, Vm};
 use crate::layout::{Format, KnownClass, KnownObject, Word, process, root};
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::mem::replace;
 
 /// Slots of a list of processes: a Semaphore, or any list whose first two slots are these.
@@ -44,7 +44,7 @@ pub(crate) const PRIORITIES: i64 = 100;
 /// Polls between two looks at what the heap asks for.
 const TEND_EVERY: u64 = 16;
 /// The priority of a process that is started from outside.
-const USER_PRIORITY: i64 = 40;
+pub(super) const USER_PRIORITY: i64 = 40;
 
 impl Vm {
     // ---- polls
@@ -431,7 +431,7 @@ impl Vm {
     }
 
     /// Makes a process the current one, with its stack or a new one.
-    fn take_up(&mut self, process: Word) -> Next {
+    pub(super) fn take_up(&mut self, process: Word) -> Next {
         self.counters.switches += 1;
         let hold = self.hold(process);
         let found = self.stack_for(hold);
@@ -501,7 +501,7 @@ impl Vm {
 
     /// The stack of a new process: it is sent `run`, or, where the world has no such method, its
     /// closure is evaluated.
-    fn starting_stack(&mut self, hold: Handle) -> Result<Stack, String> {
+    pub(super) fn starting_stack(&mut self, hold: Handle) -> Result<Stack, String> {
         let process = self.held(hold);
         let run = self.known(KnownObject::SelectorRun);
         let class = self.class_index(process);
@@ -514,7 +514,7 @@ impl Vm {
     }
 
     /// A stack with one frame of the machine's own code, which performs a message.
-    fn own_stack(
+    pub(super) fn own_stack(
         &mut self,
         process: Word,
         receiver: Word,
@@ -530,277 +530,5 @@ impl Vm {
         let code = self.own_code(OwnCode::Start);
         stack.push_bottom(code, nil);
         Ok(stack)
-    }
-
-    // ---- from outside
-
-    /// Makes a process that sends a message, ready to run; answers its serial.
-    ///
-    /// Objects in handles, for the process may be made only after a collection.
-    pub fn spawn(
-        &mut self,
-        receiver: Handle,
-        selector: &str,
-        arguments: &[Handle],
-        session: Option<Handle>,
-    ) -> Result<i64, String> {
-        let selector = self.symbol(selector);
-        if selector == self.nil {
-            return Err("no memory for a selector".to_string());
-        }
-        let selector = self.hold(selector);
-        let result = self.spawn_selector(receiver, selector, arguments, session);
-        self.release(selector);
-        result
-    }
-
-    /// As [`Vm::spawn`], with a Symbol.
-    pub fn spawn_selector(
-        &mut self,
-        receiver: Handle,
-        selector: Handle,
-        arguments: &[Handle],
-        session: Option<Handle>,
-    ) -> Result<i64, String> {
-        let slots = self.heap.fixed_slots_of_class(KnownClass::Process.index()).max(process::SERIAL + 1);
-        let bytes = (slots + arguments.len()) * 8 + 256;
-        while !self.heap.room_for(bytes) || !self.make_ready_lists() {
-            if !self.make_room(bytes + 64 * 1024) {
-                return Err("no memory for a process".to_string());
-            }
-        }
-        let array = self.new_array(arguments.len()).ok_or("no memory")?;
-        for (n, &argument) in arguments.iter().enumerate() {
-            let word = self.held(argument);
-            self.put(array, n, word);
-        }
-        let process =
-            self.new_object(KnownClass::Process, Format::Fixed, slots).ok_or("no memory")?;
-        let serial = self.new_process_serial();
-        self.put(process, process::PRIORITY, Word::small(USER_PRIORITY));
-        self.put(process, process::STATE, Word::small(state::READY));
-        self.put(process, process::SERIAL, Word::small(serial));
-        if let Some(session) = session {
-            let word = self.held(session);
-            self.put(process, process::SESSION, word);
-        }
-        let (receiver, selector) = (self.held(receiver), self.held(selector));
-        let stack = self.own_stack(process, receiver, selector, array)?;
-        self.stacks.insert(serial, Box::new(stack));
-        self.make_ready(process, false);
-        if self.known(KnownObject::Processor) == self.nil {
-            // A world without a scheduler runs what it is given at once.
-            self.put_away_current();
-            self.take_up(process);
-        }
-        Ok(serial)
-    }
-
-    /// Sends a message in a process of its own and runs until it ends.
-    pub fn call(&mut self, receiver: Handle, selector: &str, arguments: &[Handle]) -> Result<Ended, String> {
-        let serial = self.spawn(receiver, selector, arguments, None)?;
-        self.await_end(serial)
-    }
-
-    /// Runs until a process ends; waits for the timer where all processes do.
-    pub fn await_end(&mut self, serial: i64) -> Result<Ended, String> {
-        self.awaited = serial;
-        let result = loop {
-            if let Some(ended) = self.ended.remove(&serial) {
-                break Ok(ended);
-            }
-            match self.run(None) {
-                RunEnd::Idle(None) => break Err("every process waits, for nothing".to_string()),
-                RunEnd::Idle(Some(deadline)) => self.clock.sleep_until(deadline),
-                RunEnd::Exit(status) => break Err(format!("the session ended with status {status}")),
-                RunEnd::Budget => break Err("stopped".to_string()),
-                RunEnd::Finished => {}
-            }
-        };
-        self.awaited = 0;
-        result
-    }
-
-    /// How a process ended, if it has.
-    pub fn take_ended(&mut self, serial: i64) -> Option<Ended> {
-        self.ended.remove(&serial)
-    }
-
-    /// Runs processes until the budget (in polls: sends and backward jumps) is spent, all of them
-    /// wait, or one ends that somebody waits for.
-    pub fn run(&mut self, budget: Option<u64>) -> RunEnd {
-        self.budget = budget;
-        self.end = None;
-        self.refuel();
-        let mut next = self.see_to_arrivals();
-        if next == Next::Go && self.current_serial == 0 {
-            next = self.leave_current();
-        }
-        if next == Next::Go && self.current_serial != 0 {
-            self.execute::<false>();
-        }
-        self.end.take().unwrap_or(RunEnd::Idle(self.timer))
-    }
-
-    /// Sends `wake` to what stands in the world's list, in order: after each opening, before
-    /// anything else runs. What fails is told in the log and does not stop the others.
-    pub fn wake(&mut self) {
-        let list = self.known(KnownObject::WakeList);
-        let count = if self.is_a(list, KnownClass::Array) { self.slot_count(list) } else { 0 };
-        for n in 0..count {
-            let list = self.known(KnownObject::WakeList);
-            let Some(owner) = self.slot_of(list, n) else { continue };
-            let owner = self.hold(owner);
-            match self.call(owner, "wake", &[]) {
-                Ok(Ended::Value(value)) => self.release(value),
-                Ok(_) => {}
-                Err(reason) => self.log(&format!("wake: {reason}")),
-            }
-            self.release(owner);
-        }
-    }
-
-    /// The frames of a process by its serial, a line each.
-    pub fn trace_of(&self, serial: i64) -> String {
-        if serial == self.current_serial {
-            return self.trace(&self.current);
-        }
-        self.stacks.get(&serial).map_or_else(String::new, |stack| self.trace(stack))
-    }
-
-    // ---- ends
-
-    /// The bottom frame has its result on top.
-    pub(super) fn finish_process(&mut self) -> Next {
-        let value = self.top(0);
-        let handle = self.hold(value);
-        let serial = self.current_serial;
-        self.note_ended(serial, Ended::Value(handle));
-        self.end_current()
-    }
-
-    /// Remembers how a process ended, for whoever waits for it.
-    fn note_ended(&mut self, serial: i64, ended: Ended) {
-        if self.awaited != serial {
-            if let Ended::Value(handle) = ended {
-                self.release(handle);
-            }
-            return;
-        }
-        if let Some(Ended::Value(old)) = self.ended.insert(serial, ended) {
-            self.release(old);
-        }
-        self.end = Some(RunEnd::Finished);
-    }
-
-    /// Takes the current process away for good and goes on with another.
-    fn end_current(&mut self) -> Next {
-        let process = self.current.process;
-        self.drop_frames_of_current();
-        if self.is_process(process) {
-            let nil = self.nil;
-            self.set_state(process, state::TERMINATED);
-            self.put(process, process::STACK, nil);
-        }
-        self.put_away_current();
-        if self.end.is_some() {
-            return Next::Leave;
-        }
-        self.leave_current()
-    }
-
-    fn drop_frames_of_current(&mut self) {
-        self.cut_to(0);
-        let rest: alloc::vec::Vec<Word> =
-            self.current.contexts.values().map(|reified| reified.context).collect();
-        for context in rest {
-            self.detach(context);
-        }
-        self.current.contexts.clear();
-    }
-
-    /// Ends the current process without unwinding.
-    pub(crate) fn terminate_current(&mut self) -> Next {
-        let serial = self.current_serial;
-        self.note_ended(serial, Ended::Terminated);
-        self.end_current()
-    }
-
-    /// Drops the frames of a process that does not run.
-    pub(crate) fn terminate_other(&mut self, process: Word) {
-        self.unlink(process);
-        let serial = self.integer_of(process, process::SERIAL).unwrap_or(0);
-        if self.stacks.get(&serial).is_some_and(|stack| stack.process == process)
-            && let Some(stack) = self.stacks.remove(&serial)
-        {
-            for reified in stack.contexts.values() {
-                self.detach(reified.context);
-            }
-        }
-        let nil = self.nil;
-        self.put(process, process::STACK, nil);
-        self.set_state(process, state::TERMINATED);
-        self.note_ended(serial, Ended::Terminated);
-    }
-
-    /// The world can't go on with the current process: it ends, with a trace.
-    pub(crate) fn give_up(&mut self, reason: &str) -> Next {
-        let trace = format!("{reason}\n{}", self.emergency_trace());
-        self.log(&trace);
-        let serial = self.current_serial;
-        self.note_ended(serial, Ended::Failed(trace));
-        self.end_current()
-    }
-
-    /// The calling session ends; its process does not go on.
-    pub(crate) fn exit(&mut self, status: i64) -> Next {
-        self.store.session_exit(status);
-        self.terminate_current();
-        self.end = Some(RunEnd::Exit(status));
-        Next::Leave
-    }
-
-    /// Lets a process that does not run do one instruction; the current one goes on afterwards.
-    pub(crate) fn step_other(&mut self, other: Word) -> Next {
-        let me = self.current.process;
-        let (me, other) = (self.hold(me), self.hold(other));
-        self.make_ready(self.held(me), true);
-        self.put_away_current();
-        let stepped = self.held(other);
-        self.unlink(stepped);
-        self.take_up(stepped);
-        let wanted = self.current_serial;
-        self.fuel = u32::MAX;
-        self.execute::<true>();
-        self.refuel();
-        if self.current_serial == wanted {
-            self.put_away_current();
-            let word = self.held(me);
-            self.unlink(word);
-            self.take_up(word);
-        }
-        self.release(me);
-        self.release(other);
-        Next::Go
-    }
-
-    /// The machine has no memory for a stack.
-    pub(crate) fn stack_exhausted(&mut self) -> Next {
-        self.give_up("no memory for the stack")
-    }
-
-    /// A stack is deeper than it may be: the world is told, and may go on a quarter deeper.
-    pub(super) fn stack_overflow(&mut self) -> Next {
-        if self.current.allowed > self.stack_words.saturating_mul(2) {
-            return self.give_up("stack overflow");
-        }
-        self.current.allowed += self.stack_words / 4;
-        let receiver = self.current.process;
-        let (selector, nil) = (self.known(KnownObject::SelectorStackOverflow), self.nil);
-        let class = self.class_index(receiver);
-        if self.arity_of(selector) != Some(0) || self.lookup(class, selector).is_null() {
-            return self.give_up("stack overflow");
-        }
-        self.interlude(receiver, selector, nil)
     }
 }

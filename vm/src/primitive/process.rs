@@ -94,7 +94,7 @@ fn top_context(vm: &mut Vm, _: usize) -> Outcome {
     if me == vm.current.process {
         return Outcome::Decline(Reason::Named("running"));
     }
-    if vm.ensure_stack(me).is_err() {
+    if vm.ensure_stack(me).is_err() || !vm.begin(me) {
         return Outcome::Value(vm.nil);
     }
     let frame = vm.stack_of(me).map_or(0, |stack| Vm::world_frame(stack, stack.fp));

@@ -133,6 +133,11 @@ impl Desk {
             let _ = self.world().journal_flush();
             return true;
         }
+        let ticket = self.world().flush_ticket();
+        if let Some(ticket) = ticket {
+            let flushed = ticket.wait();
+            self.world().flushed(flushed);
+        }
         let progress = self.world().step(Budget(STEP_BLOCKS));
         match progress {
             Progress::Working => {}

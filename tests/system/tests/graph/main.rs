@@ -6,6 +6,7 @@
 //! A failing history prints its seed; `GRAPH_SEED=n` runs that one alone and prints its log.
 
 mod arena;
+mod behaviour;
 mod compare;
 mod disk;
 mod driver;

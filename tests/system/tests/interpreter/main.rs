@@ -2,6 +2,8 @@
 //! stacks and reified frames at every poll; and a world goes on where a snapshot left it.
 
 mod cases;
+mod forged;
+mod limits;
 mod snapshots;
 mod world;
 
@@ -60,6 +62,12 @@ fn captured_and_restored_stacks_change_nothing() {
 #[test]
 fn reified_frames_change_nothing() {
     check_all(VmStress { reify: true, ..VmStress::default() }, None, &["deep: 200000"]);
+}
+
+#[test]
+fn collections_between_allocations_change_nothing() {
+    let heap = Stress { collect_every: 3, ..Stress::default() };
+    check_all(VmStress::default(), Some(heap), &["deep: ", "fib: "]);
 }
 
 #[test]

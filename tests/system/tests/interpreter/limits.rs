@@ -1,0 +1,103 @@
+//! What ends or interrupts a program that would not end by itself, and what steps it.
+
+use super::world;
+use std::time::{Duration, Instant};
+use vm::interpret::RunEnd;
+
+const METHODS: &[&str] = &[
+    "endless|[ true ] whileTrue: [ Shared := (Shared ifNil: [ 0 ]) + 1 ]",
+    "down: n|^ (self down: n + 1) + 1",
+    "quota: anArray|<primitive: #quotas>\n^ #refused",
+    "stepped|| process count context |
+process := [ | x | x := 3 + 4. Shared := x * 2 ] newProcess.
+process resume; suspend.
+count := 0.
+[ process isTerminated or: [ (context := process suspendedContext) isNil or: [ count > 500 ] ] ]
+	whileFalse: [ context step. count := count + 1 ].
+^ Array with: Shared with: count > 10 & (count < 500)",
+    "pushed|| process trace |
+trace := OrderedCollection new.
+process := [ trace add: 1. Semaphore new wait ] fork.
+Processor yield.
+process signalException: (Error new messageText: 'late'; yourself).
+Processor yield.
+^ trace asArray",
+];
+
+const EXPRESSIONS: &[&str] = &[
+    "EvalTool endless",
+    "[ EvalTool down: 1 ] on: StackOverflow do: [ :e | #deep ]",
+    "EvalTool quota: #(100000 nil). [ EvalTool endless ] on: QuotaExceeded do: [ :e | #spent ]",
+    "| x | [ [ x := Array with: x with: (Array new: 1000) ] repeat ] on: OutOfMemory do: [ :e | x := nil. #full ]",
+    "| x | [ x := Array new: 1000000000 ] on: OutOfMemory do: [ :e | #full ]",
+    "EvalTool stepped",
+    "Shared",
+    "[ | p | p := [ [ EvalTool endless ] ensure: [ Shared := #unwound ] ] fork. 10 timesRepeat: [ Processor yield ]. p terminate ] value. Processor yield. #done",
+];
+
+fn machine() -> vm::interpret::Vm {
+    world::world(&world::archive(EXPRESSIONS, METHODS), world::fresh_base())
+}
+
+#[test]
+fn a_stop_from_another_thread_ends_an_endless_loop_at_once() {
+    let mut vm = machine();
+    let class = vm.global("EvalTool").unwrap();
+    vm.spawn(class, "run0", &[], None).unwrap();
+    let doorbell = vm.doorbell();
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        doorbell.stop();
+    });
+    let began = Instant::now();
+    assert_eq!(vm.run(None), RunEnd::Budget);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    thread.join().unwrap();
+}
+
+#[test]
+fn endless_recursion_ends_by_an_exception_within_a_second_or_two() {
+    let mut vm = machine();
+    let began = Instant::now();
+    assert_eq!(world::run(&mut vm, 1), "#deep");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // The stack is as it was: it works a second time.
+    assert_eq!(world::run(&mut vm, 1), "#deep");
+}
+
+#[test]
+fn a_session_that_used_up_its_polls_is_told() {
+    let mut vm = machine();
+    assert_eq!(world::run(&mut vm, 2), "#spent");
+}
+
+#[test]
+fn a_world_that_met_its_memory_limit_says_so_and_goes_on() {
+    let mut vm = machine();
+    vm.set_memory_limit(96 << 20);
+    for _ in 0..2 {
+        assert_eq!(world::run(&mut vm, 3), "#full");
+        vm.collect_full();
+    }
+    assert_eq!(world::run(&mut vm, 4), "#full");
+}
+
+#[test]
+fn a_suspended_process_is_stepped_instruction_by_instruction() {
+    let mut vm = machine();
+    assert_eq!(world::run(&mut vm, 5), "#(14 true)");
+}
+
+#[test]
+fn polls_are_counted_by_the_budget() {
+    let mut vm = machine();
+    let class = vm.global("EvalTool").unwrap();
+    vm.spawn(class, "run0", &[], None).unwrap();
+    let mut before = vm.counters().polls;
+    for _ in 0..5 {
+        assert_eq!(vm.run(Some(3000)), RunEnd::Budget);
+        let polls = vm.counters().polls;
+        assert!(polls > before && polls - before <= 4, "{before} {polls}");
+        before = polls;
+    }
+}
