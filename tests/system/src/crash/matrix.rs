@@ -301,6 +301,9 @@ fn run_faulty(
 }
 
 fn expectation(columns: &[Column], rig: &Rig) -> Expectation {
+    if columns.iter().filter(|column| column.lies()).count() > 1 {
+        return Expectation::OlderStateOrRefusal;
+    }
     if rig.known.inherited_doubt || columns.iter().any(|column| column.lies()) {
         let rot_alone = columns == [Column::Rot];
         if rot_alone { Expectation::NamedLoss } else { Expectation::NamedLossOrRefusal }
