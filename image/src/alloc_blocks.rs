@@ -39,6 +39,9 @@ pub(crate) struct Allocator {
     pending: BTreeMap<CommitNumber, Extents>,
     doubtful: Extents,
     high_water: BlockNumber,
+    /// The high-water mark of the head's record: the mark never falls below it, or what lies between
+    /// would be neither free nor behind the mark.
+    recorded: BlockNumber,
     known: bool,
     /// Whether the store refused to grow since the last acknowledgement.
     pub(crate) full: bool,
@@ -47,7 +50,7 @@ pub(crate) struct Allocator {
 impl Allocator {
     /// An allocator that knows no free block below `high_water` yet.
     pub(crate) fn new(high_water: BlockNumber, reserve_goal: u64) -> Allocator {
-        Allocator { high_water, reserve_goal, ..Allocator::default() }
+        Allocator { high_water, recorded: high_water, reserve_goal, ..Allocator::default() }
     }
 
     /// Blocks from here on were never handed out.
@@ -81,7 +84,7 @@ impl Allocator {
 
     /// Gives back blocks that were taken and never written.
     pub(crate) fn give_back(&mut self, run: Run) {
-        if run.blocks > 0 && run.end() == self.high_water {
+        if run.blocks > 0 && run.end() == self.high_water && run.first >= self.recorded {
             self.high_water = run.first;
         } else {
             self.free.insert(run);
@@ -108,6 +111,7 @@ impl Allocator {
     /// Commit `head` is durable, and `parent` is the one that it follows.
     pub(crate) fn acknowledged(&mut self, head: CommitNumber, parent: CommitNumber) {
         self.full = false;
+        self.recorded = self.high_water;
         let doubtful = core::mem::take(&mut self.doubtful);
         if doubtful.blocks() > 0 {
             let target = self.pending.entry(head).or_default();
@@ -226,6 +230,23 @@ mod tests {
         assert_eq!(blocks.take(1, Purpose::Keeping), Run::new(BlockNumber(100), 1));
         blocks.learn(&one(60), CommitNumber(1));
         assert_eq!(blocks.usable().count(), 2);
+    }
+
+    #[test]
+    fn the_high_water_mark_never_falls_below_the_recorded_one() {
+        let mut blocks = known();
+        let mut top = Extents::default();
+        top.insert(Run::new(BlockNumber(90), 10));
+        blocks.learn(&top, CommitNumber(0));
+        let run = blocks.take(10, Purpose::Keeping);
+        blocks.give_back(run);
+        assert_eq!((blocks.high_water(), blocks.usable().count()), (BlockNumber(100), 1));
+        let run = blocks.take(20, Purpose::Keeping);
+        assert_eq!(run.first, BlockNumber(90));
+        let run = blocks.take(20, Purpose::Keeping);
+        assert_eq!(run.first, BlockNumber(100));
+        blocks.give_back(run);
+        assert_eq!(blocks.high_water(), BlockNumber(100));
     }
 
     #[test]

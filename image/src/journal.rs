@@ -68,10 +68,12 @@ fn block_end(place: u64) -> u64 {
 }
 
 impl Journal {
-    /// A journal that goes on behind `end`; what stands from `needed_from` on must stay.
-    pub(crate) fn new(end: JournalMark, needed_from: JournalPlace, salt: u64) -> Journal {
+    /// A journal that goes on behind what replay found from `from` on; what stands from `needed_from`
+    /// on must stay. The session before may have been killed before it flushed: what it wrote is
+    /// unflushed still.
+    pub(crate) fn new(disk: &Disk, from: JournalMark, end: JournalMark, needed_from: JournalPlace, salt: u64) -> Journal {
         let place = JournalPlace(block_end(end.place.0));
-        Journal {
+        let mut journal = Journal {
             next: JournalMark { place, ..end },
             needed_from,
             unflushed: Vec::new(),
@@ -79,7 +81,15 @@ impl Journal {
             suspect: false,
             opened: false,
             salt,
+        };
+        if end.place > from.place {
+            let mut bytes = vec![0; (place.0 - from.place.0).min(disk.geometry.journal_bytes()) as usize];
+            if read_ring(disk, from.place, &mut bytes).is_ok() {
+                journal.unflushed = bytes;
+                journal.unflushed_from = from.place;
+            }
         }
+        journal
     }
 
     /// Where the next record goes: what a flip covers is before it.

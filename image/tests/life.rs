@@ -664,3 +664,20 @@ fn pages_come_in_on_one_thread_while_snapshots_are_written_on_another() {
     assert!(filled >= 7200 && tag > 10_001, "{filled} pages, {} snapshots", tag - 10_000);
     bench.verify();
 }
+
+#[test]
+fn a_session_that_follows_a_kill_owes_the_flush() {
+    let mut bench = Bench::new();
+    bench.snapshot(&[(1, 1)], Keep::No);
+    bench.world.journal_append(1, 1, b"typed, then killed").expect("append");
+    // The kernel lives on: the same store, a new process.
+    let shared: Arc<dyn Store> = Arc::new(bench.store.clone());
+    let (mut world, _) = World::open(shared, &common::options(2)).expect("open again");
+    assert_eq!(world.journal_replay().expect("replay").len(), 1);
+    bench.store.arm(Fault::FlushFails { operation: 0, times: Times::Once, kept: Survivors::Nothing });
+    assert!(world.journal_flush().is_err());
+    world.journal_append(2, 1, b"typed after").expect("append");
+    world.journal_flush().expect("flush");
+    let (again, _) = Bench::open(bench.store.cut(&Survivors::Nothing), 3).expect("open");
+    assert_eq!(again.world.journal_replay().expect("replay").len(), 2);
+}

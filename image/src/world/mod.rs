@@ -141,7 +141,7 @@ impl World {
         let needed = found.parent.as_ref().map_or(found.head.journal, |parent| parent.journal);
         let needed = needed.place.min(found.head.journal.place);
         let mut world = World {
-            journal: Journal::new(replay.end, needed, options.salt),
+            journal: Journal::new(&found.disk, found.head.journal, replay.end, needed, options.salt),
             replayed: replay.records,
             blocks: Allocator::new(found.high_water, found.disk.geometry.reserve_blocks.into()),
             read_only: options.read_only,

@@ -27,13 +27,39 @@ fn put_through(seed: u64, bugs: Faults, every: usize) -> Findings {
     findings
 }
 
+/// The scripts that chance would make too seldom.
+fn put_specimens_through(bugs: Faults) -> Findings {
+    let mut findings = Findings::default();
+    for script in Script::specimens() {
+        crash_everywhere(&script, bugs, 12, &mut findings);
+    }
+    findings
+}
+
+/// Bugs that no crash of these scripts shows soon, or at all: each has a case of its own, with the
+/// proof that the case is silent without the bug, in `image/tests/seeded.rs`.
+const ELSEWHERE: &[&str] = &[
+    "ignore_journal_flush_failure",
+    "free_unknown_commit",
+    "reuse_commit_number",
+    "skip_extent_verification",
+    "forget_extents",
+    "fall_back_by_number",
+    "trust_stale_free_list",
+    "journal_overwrites_uncovered",
+    "journal_shares_flushed_block",
+    "superblock_before_commit",
+    "drop_lost_names",
+    "restore_replays_journal",
+];
+
 #[test]
 fn no_acknowledged_loss_and_no_silent_corruption() {
     let start = Instant::now();
     let (first, wanted) = (number("MATRIX_SEED", 1), number("MATRIX_CASES", 100_000));
     println!("scripts from seed {first} on, {ACTS} acts each");
     let next = AtomicU64::new(first);
-    let whole = Mutex::new(Findings::default());
+    let whole = Mutex::new(put_specimens_through(Faults::default()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -60,10 +86,11 @@ fn no_acknowledged_loss_and_no_silent_corruption() {
 
 #[test]
 fn every_seeded_bug_is_noticed() {
-    let most = number("MATRIX_BUG_SEEDS", 60);
+    let most = number("MATRIX_BUG_SEEDS", 6);
     let bug = std::env::var("MATRIX_BUG").ok();
-    let names: Vec<&str> =
-        Faults::NAMES.iter().copied().filter(|name| bug.as_deref().is_none_or(|only| only == *name)).collect();
+    let wanted = |name: &&str| bug.as_deref().map_or(!ELSEWHERE.contains(name), |only| only == *name);
+    let names: Vec<&str> = Faults::NAMES.iter().copied().filter(wanted).collect();
+    assert!(bug.is_some() || names.len() >= 16, "only {} bugs are tried here", names.len());
     let next = AtomicU64::new(0);
     let survived = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -72,8 +99,8 @@ fn every_seeded_bug_is_noticed() {
                 while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                     let bugs = Faults::only(name).expect("a name from the list");
                     let start = Instant::now();
-                    let killed = (1..=most).find_map(|seed| {
-                        let findings = put_through(seed, bugs, 3);
+                    let killed = (0..=most).find_map(|seed| {
+                        let findings = if seed == 0 { put_specimens_through(bugs) } else { put_through(seed, bugs, 3) };
                         findings.failures.into_iter().next().map(|line| (seed, line))
                     });
                     match killed {

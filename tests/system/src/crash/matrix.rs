@@ -173,6 +173,9 @@ pub fn crash_everywhere(script: &Script, bugs: Faults, most: usize, findings: &m
         verbs.push((rig.notes.len() as u64, act.verb()));
         rig.note();
         rig.act(act);
+        if matches!(act.verb(), Verb::Delete | Verb::Thin | Verb::Restore | Verb::Sweep | Verb::Close) {
+            rig.check_in_session();
+        }
     }
     if let Some(wrong) = &rig.wrong {
         findings.fail(format!("script {}: {wrong}", script.seed));

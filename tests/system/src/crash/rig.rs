@@ -144,6 +144,15 @@ impl Rig {
         self.wrong.get_or_insert(line);
     }
 
+    /// Without a fault, nothing may be damaged, used twice or leaked while the world is open.
+    pub fn check_in_session(&mut self) {
+        let Some(world) = self.world.as_mut() else { return self.fail("the world does not open again".into()) };
+        match world.check() {
+            Ok(damages) if damages.is_empty() => {}
+            other => self.fail(format!("check of the open world answers {other:?}")),
+        }
+    }
+
     /// What is known has changed; the recording remembers when.
     pub fn note(&mut self) {
         self.store.note(self.notes.len() as u64);

@@ -146,6 +146,43 @@ impl Script {
     }
 }
 
+impl Script {
+    /// Scripts that chance would make too seldom: families of moments from which one is deleted.
+    pub fn specimens() -> Vec<Script> {
+        let save = |dirty: &[(u64, u64)]| Act::Snapshot {
+            dirty: dirty.iter().copied().collect(),
+            kept: Kept::Named,
+            record: None,
+        };
+        let two_children = vec![
+            save(&[(0, 1), (1, 2), (2, 3)]),
+            Act::Sweep(64),
+            save(&[(0, 11), (9, 4)]),
+            save(&[(1, 12)]),
+            Act::Restore(0),
+            save(&[(2, 13), (7, 5)]),
+            Act::Delete(0),
+            save(&[(3, 14)]),
+            save(&[(3, 15)]),
+            Act::Sweep(64),
+            Act::Reopen,
+        ];
+        let in_the_middle = vec![
+            save(&[(0, 1), (1, 2)]),
+            Act::Sweep(64),
+            save(&[(0, 3), (5, 9), (6, 8)]),
+            save(&[(0, 4)]),
+            Act::Delete(1),
+            save(&[(1, 5)]),
+            save(&[(1, 6)]),
+            Act::Sweep(64),
+            Act::Reopen,
+        ];
+        let acts = [two_children, in_the_middle].into_iter().enumerate();
+        acts.map(|(nth, acts)| Script { seed: nth as u64, acts }).collect()
+    }
+}
+
 fn act(random: &mut Random, number: &mut u64) -> Act {
     match random.below(26) {
         0..=6 => snapshot(random, number),
