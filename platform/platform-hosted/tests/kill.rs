@@ -26,7 +26,7 @@ all := Array new: count.
 	all at: i put: link ].
 Smalltalk at: #KillAll put: all.
 Smalltalk at: #KillCount put: 0.
-Smalltalk at: #KillDraft put: Draft new.
+Smalltalk at: #KillDraft put: (Draft new text: '0'; yourself).
 Object subclass: #KillWitness instanceVariableNames: '' classVariableNames: '' package: 'Kill'.
 (Smalltalk at: #KillWitness) class compile: 'count ^ 0'.
 ";
