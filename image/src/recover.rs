@@ -304,7 +304,8 @@ fn choose(
     if let Some(older) = parent.and_then(|parent| whole_ancestor(disk, ring, parent)) {
         return Ok((older.clone(), examine_lists(disk, older)));
     }
-    for commit in candidates.into_iter().flatten() {
+    let ancestors = core::iter::successors(parent, |commit| ring.parent_of(commit));
+    for commit in core::iter::once(newest).chain(ancestors) {
         if commit.heap.pages > 0 && Node::load(disk, commit.map.entry).is_ok() {
             report.lost_commits.retain(|(number, _, damage)| {
                 if *number == commit.number {
