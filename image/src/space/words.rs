@@ -1,4 +1,3 @@
-#![allow(unsafe_code, reason = "room: heap words")]
 //! The one accessor of heap words that several threads may meet.
 //!
 //! Duty: read and write words of a region by atomic operations, so that writer, marker and mutator
@@ -11,6 +10,7 @@
 //! - W2 The region outlives every accessor over it: whoever stores one keeps the region as well.
 //!
 //! Must not know: what the words mean.
+#![allow(unsafe_code, reason = "room: heap words")]
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use platform::Region;

@@ -16,5 +16,6 @@ pub mod commands;
 pub mod file_store;
 pub mod keeper;
 pub mod memory;
+pub mod phase;
 pub mod services;
 mod sys;

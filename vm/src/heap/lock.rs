@@ -1,7 +1,7 @@
-#![allow(unsafe_code, reason = "room: spin lock")]
 //! A lock that is held for one step of the marker, or for pushing one list.
 //!
 //! Invariant: whoever holds the [`Guard`] is alone with the value; the guard's end releases it.
+#![allow(unsafe_code, reason = "room: spin lock")]
 
 use core::cell::UnsafeCell;
 use core::hint::spin_loop;

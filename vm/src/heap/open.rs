@@ -39,6 +39,8 @@ pub struct HeapConfig {
     pub flip_after_bytes: usize,
     /// Measures pauses, if given.
     pub clock: Option<Arc<dyn Clock>>,
+    /// Told what the mutator is doing, for whoever watches from outside: 1 runs, 2 scavenges.
+    pub phase: Option<&'static core::sync::atomic::AtomicU8>,
 }
 
 impl Default for HeapConfig {
@@ -53,6 +55,7 @@ impl Default for HeapConfig {
             mark_after_bytes: 32 << 20,
             flip_after_bytes: 64 << 20,
             clock: None,
+            phase: None,
         }
     }
 }

@@ -62,6 +62,7 @@ impl Heap {
     /// Empties eden and the young blocks. `roots` are all references from outside the heap.
     pub fn scavenge(&mut self, roots: &mut dyn Roots) -> Result<(), HeapError> {
         let began = self.cpu_ns();
+        self.tell_phase(2);
         self.make_room_for_survivors()?;
         self.begin_scavenge();
         self.scavenge_roots(roots);
@@ -71,7 +72,14 @@ impl Heap {
         self.end_scavenge();
         let pause = self.cpu_ns() - began;
         self.statistics.scavenge_pauses.add(pause);
+        self.tell_phase(1);
         if core::mem::take(&mut self.scavenger.exhausted) { Err(HeapError::Exhausted) } else { Ok(()) }
+    }
+
+    fn tell_phase(&self, phase: u8) {
+        if let Some(place) = self.config.phase {
+            place.store(phase, core::sync::atomic::Ordering::Relaxed);
+        }
     }
 
     /// Whether an object is young: in eden or in a young block.

@@ -58,8 +58,8 @@ impl Vm {
             self.forget_frame(top);
             let stack = &mut self.current;
             stack.ip = stack.return_ip(top);
-            stack.sp = stack.receiver_index(top) - 1;
             stack.fp = stack.caller(top);
+            stack.sp = stack.receiver_index(top) - 1;
         }
         self.current.lower_watermark(frame);
     }

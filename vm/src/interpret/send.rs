@@ -35,7 +35,8 @@ impl Vm {
         }
         let start = self.class_at(class);
         let target = self.lookup_from(start, selector);
-        if !target.is_null() {
+        // A young selector would move away from under the cache.
+        if !target.is_null() && !self.heap.is_young(selector) {
             self.cache.add(class, selector, target);
         }
         target

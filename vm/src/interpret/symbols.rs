@@ -82,7 +82,15 @@ impl Vm {
             }
             symbol
         } else {
-            self.new_wide(KnownClass::WideSymbol, points)?
+            let slots = points.len().div_ceil(2);
+            let format = if points.len() % 2 == 1 { Format::Words32Odd } else { Format::Words32 };
+            let symbol =
+                self.heap.allocate_old(KnownClass::WideSymbol.index(), format as u8, slots)?;
+            for (n, pair) in points.chunks(2).enumerate() {
+                let high = pair.get(1).copied().unwrap_or(0) as u64;
+                self.heap.store_raw(symbol, n, high << 32 | pair[0] as u64);
+            }
+            symbol
         };
         let header = Header(self.header(symbol).0 | IMMUTABLE);
         self.heap.set_header(symbol, header);

@@ -29,6 +29,7 @@ impl Big {
     }
 
     /// From sign and the bytes of the magnitude, little end first.
+    #[cfg(test)]
     pub fn from_bytes(negative: bool, bytes: impl Iterator<Item = u8>) -> Big {
         let mut limbs = Vec::new();
         for (n, byte) in bytes.enumerate() {

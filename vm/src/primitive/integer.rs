@@ -4,6 +4,7 @@ use super::big::Big;
 use super::{Entries, Outcome, RANGE, Reason, WRONG, made};
 use crate::interpret::Vm;
 use crate::layout::{Format, KnownClass, Word};
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 pub(super) const ENTRIES: Entries = &[
@@ -45,11 +46,16 @@ impl Vm {
         if !negative && !self.is_a(word, KnownClass::LargePositiveInteger) {
             return None;
         }
-        if !self.header(word).is_bytes() {
+        let header = self.header(word);
+        if !header.is_bytes() {
             return None;
         }
-        let bytes = self.heap.bytes_of(word);
-        Some(Big::from_bytes(negative, bytes.into_iter()))
+        let mut limbs: Vec<u64> = (0..self.slot_count(word)).map(|n| self.heap.raw(word, n)).collect();
+        if let Some(last) = limbs.last_mut() {
+            // What lies behind the last byte is no part of the number, whatever was put there.
+            *last &= u64::MAX >> (header.unused_bytes() * 8);
+        }
+        Some(Big::new(negative, limbs))
     }
 
     /// An integer object, or the room that it needs.

@@ -142,7 +142,7 @@ impl StoreHost for Host {
                 let id = world.branch(MomentId::NONE, &text_of(arguments, 0)?, wall_ns).map_err(told)?;
                 Ok(HostValue::Integer(id.0 as i64))
             }
-            "journal" => {
+            "journalPending" => {
                 let records = world.journal_replay().map_err(told)?;
                 let rows = records.into_iter().map(|record| {
                     HostValue::List(vec![

@@ -85,6 +85,7 @@ impl Opened {
             base: words.base as usize,
             limit_bytes: memory_cap(),
             clock: Some(clock),
+            phase: crate::phase::mutator(),
             ..HeapConfig::default()
         };
         let pages = (config.reserve / PAGE_BYTES) as u64;

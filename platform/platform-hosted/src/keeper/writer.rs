@@ -6,6 +6,7 @@
 //!   snapshot begun without waiting for a disk.
 //! - R3 A panic of the writer, or its end, is an outcome like any other: nobody waits for ever.
 
+use crate::phase::{self, Writer};
 use image::{Budget, ImageError, Progress, Snapshot, World};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
@@ -134,10 +135,13 @@ impl Desk {
             return true;
         }
         let ticket = self.world().flush_ticket();
+        let flushes = ticket.is_some();
         if let Some(ticket) = ticket {
+            phase::tell(Writer::Flushing);
             let flushed = ticket.wait();
             self.world().flushed(flushed);
         }
+        phase::tell(if flushes { Writer::Committing } else { Writer::Writing });
         let progress = self.world().step(Budget(STEP_BLOCKS));
         match progress {
             Progress::Working => {}
@@ -151,6 +155,7 @@ impl Desk {
     }
 
     fn settle(&self, outcome: Outcome) {
+        phase::tell(Writer::Idle);
         let mut state = self.state.lock();
         state.writing = false;
         state.outcome = Some(outcome);

@@ -1,6 +1,6 @@
-#![allow(unsafe_code, reason = "room: test arena")]
 //! Memory whose heap region stands at the same address at each opening, so that a heap can be
 //! reopened in one process. Everything else comes from the system, zeroed.
+#![allow(unsafe_code, reason = "room: test arena")]
 
 use platform::{Filled, Memory, PageSource, Region, ReserveError};
 use std::alloc::{Layout, alloc_zeroed, dealloc};

@@ -342,3 +342,57 @@ fn the_machines_write_tracking_finds_no_page_that_the_barrier_missed() {
     }
     assert!(seen > 100, "the oracle saw {seen} pages only");
 }
+
+/// Pages of a heap, and how many of them were asked for.
+struct Counting {
+    pages: std::collections::BTreeMap<usize, Box<[u8; PAGE_BYTES]>>,
+    asked: std::sync::atomic::AtomicUsize,
+}
+
+impl platform::PageSource for Counting {
+    fn fill(&self, page: usize, into: &mut [u8]) -> platform::Filled {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        match self.pages.get(&page) {
+            Some(bytes) => {
+                into.copy_from_slice(&bytes[..]);
+                platform::Filled::Bytes
+            }
+            None => platform::Filled::Zero,
+        }
+    }
+}
+
+#[test]
+fn opening_asks_for_few_pages_however_large_the_heap_is() {
+    let asked = [2_000, 200_000].map(|objects| {
+        let config = HeapConfig { base: 0x3100_0000_0000, reserve: 1 << 30, ..HeapConfig::default() };
+        let mut heap = Heap::create(&HostedMemory::default(), config.clone()).expect("a heap");
+        let nil = heap.allocate_old(KnownClass::UndefinedObject.index(), 0, 0).unwrap();
+        let known = heap.allocate_old(KnownClass::Array.index(), 1, KnownObject::ALL.len()).unwrap();
+        (0..KnownObject::ALL.len()).for_each(|n| heap.store(known, n, nil));
+        heap.set_known_objects(known);
+        let mut last = nil;
+        for n in 0..objects {
+            let object = heap.allocate_old(PLAIN, 1, 6).unwrap();
+            heap.store(object, n % 6, last);
+            last = object;
+        }
+        heap.set_known(KnownObject::Smalltalk, last);
+        let frozen = heap.flip(&mut ()).unwrap();
+        let mut pages = std::collections::BTreeMap::new();
+        for (nth, page) in frozen.page_numbers().iter().enumerate() {
+            let mut bytes = Box::new([0; PAGE_BYTES]);
+            frozen.read_page(nth, &mut bytes);
+            pages.insert(page.0 as usize, bytes);
+        }
+        drop((frozen, heap));
+        let source = std::sync::Arc::new(Counting { pages, asked: Default::default() });
+        let mut heap = Heap::open(&HostedMemory::default(), config, source.clone()).expect("a heap");
+        assert_eq!(heap.known(KnownObject::Smalltalk), last);
+        assert_eq!(heap.size(last), 6);
+        assert!(heap.allocate_old(PLAIN, 1, 6).is_some(), "the saved cursor serves");
+        source.asked.load(std::sync::atomic::Ordering::Relaxed)
+    });
+    println!("pages asked for at opening: {asked:?}");
+    assert!(asked[1] <= 16 && asked[1] <= asked[0] + 2, "{asked:?}");
+}

@@ -12,6 +12,7 @@ mod disk;
 mod driver;
 mod forged;
 mod model;
+mod operations;
 mod random;
 mod real;
 mod seeded;

@@ -88,8 +88,8 @@ fn mutated_methods_never_break_the_machine() {
         let class = vm.global("EvalTool").unwrap();
         vm.spawn(class, &format!("run{n}"), &[], None).unwrap();
         vm.release(class);
-        for _ in 0..20 {
-            if vm.run(Some(20_000)) != RunEnd::Budget {
+        for _ in 0..4 {
+            if vm.run(Some(4_000)) != RunEnd::Budget {
                 break;
             }
         }
