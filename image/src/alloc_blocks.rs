@@ -223,6 +223,14 @@ mod tests {
     }
 
     #[test]
+    fn a_clean_close_lists_the_blocks_of_tries_that_were_given_up() {
+        let mut blocks = known();
+        blocks.given_up(&one(50), &Faults::default());
+        let listed = blocks.listed(CommitNumber(7));
+        assert_eq!(listed, [(Run::new(BlockNumber(50), 1), CommitNumber(7))]);
+    }
+
+    #[test]
     fn nothing_is_reused_before_the_free_blocks_are_known() {
         let mut blocks = Allocator::new(BlockNumber(100), 0);
         blocks.replaced(CommitNumber(1), &one(50), &Faults::default());

@@ -3,7 +3,8 @@
 //! Invariants
 //! - I1 The newest commit whose record verifies (in either ring) is opened, if its newest extents,
 //!   its map's root and its moments' root verify; else its parent; else the newest moment that is
-//!   whole; else the newest commit whose map can be entered at all, with lost pages.
+//!   whole; else the newest older commit of which everything is still whole; else the newest commit
+//!   whose map can be entered at all, with lost pages.
 //! - I2 Opening reads the rings, the newest extents (16 MB at most) and no more of the map than its
 //!   root, however large the heap is.
 //! - I3 Opening writes nothing.
@@ -300,7 +301,11 @@ fn choose(
             return Ok((opened, nothing));
         }
     }
-    for commit in candidates.into_iter().flatten() {
+    if let Some(older) = parent.and_then(|parent| whole_ancestor(disk, ring, parent)) {
+        return Ok((older.clone(), examine_lists(disk, older)));
+    }
+    let ancestors = core::iter::successors(parent, |commit| ring.parent_of(commit));
+    for commit in core::iter::once(newest).chain(ancestors) {
         if commit.heap.pages > 0 && Node::load(disk, commit.map.entry).is_ok() {
             report.lost_commits.retain(|(number, _, damage)| {
                 if *number == commit.number {
@@ -312,6 +317,22 @@ fn choose(
         }
     }
     Err(damage.into())
+}
+
+/// The newest ancestor of a commit of which everything is still whole: its blocks were free to be
+/// used again, so all of them are read.
+fn whole_ancestor<'a>(disk: &Disk, ring: &'a Ring, from: &Commit) -> Option<&'a Commit> {
+    let mut next = ring.parent_of(from);
+    while let Some(commit) = next.filter(|commit| commit.heap.pages > 0) {
+        let mut walk = Walk::new(Depth::Pages, commit.high_water, disk);
+        walk.add(commit, disk);
+        while !walk.step(disk, u32::MAX) {}
+        if walk.damages.is_empty() && examine(disk, commit).is_ok() {
+            return Some(commit);
+        }
+        next = ring.parent_of(commit);
+    }
+    None
 }
 
 /// The newest moment of a commit's tree that is whole, as a commit that restored it.

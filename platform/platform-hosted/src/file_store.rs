@@ -55,7 +55,8 @@ impl FileStore {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_CLOEXEC);
         match access {
-            Access::Create => options.write(true).create_new(true),
+            // A world can be executed: its first line says by what.
+            Access::Create => options.write(true).create_new(true).mode(0o755),
             Access::Write => options.write(true),
             Access::Read => &mut options,
         };

@@ -50,18 +50,31 @@ pub struct CrashPoint<'a> {
 }
 
 impl Recording {
-    /// Calls `visit` with the state before each step that is no note, and after the last step.
+    /// Whether a step is a note.
+    pub fn is_note(&self, step: usize) -> bool {
+        matches!(self.steps.get(step), Some(Step::Note(_)))
+    }
+
+    /// Calls `visit` with the state before each operation, and after the last step.
     pub fn crash_points(&self, mut visit: impl FnMut(CrashPoint<'_>)) {
+        self.instants(|point| {
+            if !self.is_note(point.step) {
+                visit(point);
+            }
+        });
+    }
+
+    /// Calls `visit` with the state before each step, and after the last. Where a note follows a
+    /// note nothing happened in between; [`Recording::is_note`] tells.
+    pub fn instants(&self, mut visit: impl FnMut(CrashPoint<'_>)) {
         let mut cache = WriteCache::new(self.start.clone());
         let mut notes = Vec::new();
         for (step, what) in self.steps.iter().enumerate() {
-            if !matches!(what, Step::Note(_)) {
-                visit(CrashPoint {
+            visit(CrashPoint {
                     step,
                     cache: &cache,
                     notes: &notes,
                 });
-            }
             match what {
                 Step::Changed(pending) => cache.pending.push(pending.clone()),
                 Step::Flushed { .. } => cache.flush(),

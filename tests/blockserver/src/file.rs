@@ -35,7 +35,7 @@ fn errno(error: &StoreError) -> Errno {
         StoreErrorKind::Full => Errno::ENOSPC,
         StoreErrorKind::ReadOnly => Errno::EROFS,
         StoreErrorKind::OutOfRange => Errno::EINVAL,
-        StoreErrorKind::Io | StoreErrorKind::Gone => Errno::EIO,
+        StoreErrorKind::Io | StoreErrorKind::Gone | StoreErrorKind::Locked => Errno::EIO,
     }
 }
 

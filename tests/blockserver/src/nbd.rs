@@ -220,7 +220,7 @@ fn code(error: StoreError) -> u32 {
         StoreErrorKind::Full => ENOSPC,
         StoreErrorKind::ReadOnly => EPERM,
         StoreErrorKind::OutOfRange => EINVAL,
-        StoreErrorKind::Io | StoreErrorKind::Gone => EIO,
+        StoreErrorKind::Io | StoreErrorKind::Gone | StoreErrorKind::Locked => EIO,
     }
 }
 

@@ -17,7 +17,23 @@ pub fn run_all() -> Count {
     }
     count = count.plus(tidy::count());
     count = count.plus(run("tests of every crate", cargo().args(["test", "--workspace", "--no-fail-fast"])));
+    count = count.plus(world_tests());
     count.plus(link_proof())
+}
+
+/// Every SUnit test and every example of the world, in a new world.
+fn world_tests() -> Count {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let warm = target.join("debug/warm");
+    let file = target.join("xtask-test.world");
+    let _ = std::fs::remove_file(&file);
+    let made = run("a new world", Command::new(&warm).arg("new").arg(&file));
+    if made.failed > 0 {
+        return made;
+    }
+    let count = run("tests of the world", Command::new(&warm).arg("test").arg(&file));
+    let _ = std::fs::remove_file(&file);
+    count
 }
 
 /// `vm`, `image`, `platform` and `raster` link into a static program without the standard library.

@@ -1,3 +1,5 @@
+//! Listings in, verdicts out: the decoder, the assembler and the verifier of methods.
+
 extern crate std;
 
 use super::*;
