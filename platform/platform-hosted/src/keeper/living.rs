@@ -316,14 +316,19 @@ impl Living {
         }
     }
 
-    /// Begins a snapshot now, if there is something to save and none is in writing.
+    /// Begins a snapshot now, if there is something to save, after the one in writing.
     pub fn save_soon(&mut self) -> Result<(), Failure> {
         let Some(desk) = self.desk.clone() else { return Ok(()) };
         if let Some(outcome) = desk.take_outcome() {
             let outcome = settle(&mut self.vm.heap, outcome);
             self.note(outcome);
         }
-        if desk.is_busy() || !self.has_something_to_save() {
+        if self.vm.heap.space().frozen().is_some() {
+            // It may be older than what was done since, and nobody looks again before the next line.
+            let outcome = settle(&mut self.vm.heap, desk.wait());
+            self.note(outcome);
+        }
+        if !self.has_something_to_save() {
             return Ok(());
         }
         self.begin_saving(&desk)
