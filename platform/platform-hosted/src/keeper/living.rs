@@ -239,11 +239,12 @@ impl Living {
             self.note(outcome);
         }
         if (is_due || wants.flip) && !desk.is_busy() {
-            self.begin_saving(&desk)?;
+            // Before the flip: thinning would finish a snapshot in writing on this thread.
             if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
                 self.thinned_ns = now;
                 self.thin(&desk);
             }
+            self.begin_saving(&desk)?;
         }
         Ok(())
     }
