@@ -266,10 +266,10 @@ impl Living {
         let _ = desk.world().thin(&policy, self.clock.wall_ns());
     }
 
-    /// Remembers a failed snapshot, and says so once.
+    /// Remembers a failed snapshot, and says so once until one succeeds.
     fn note(&mut self, outcome: Result<(), ImageError>) {
         match outcome {
-            Ok(()) => self.failed = None,
+            Ok(()) => (self.failed, self.told) = (None, false),
             Err(error) => {
                 if !self.told {
                     eprintln!("warm: the world could not be saved: {error}; trying again");
@@ -348,7 +348,13 @@ impl Living {
 
     /// Saves, closes the file cleanly, and ends the writer.
     pub fn finish(mut self) -> Result<(), Failure> {
-        self.save()?;
+        if let Err(failure) = self.save() {
+            // Edits have room of their own in the file: they are kept where a snapshot is not.
+            if let Some(desk) = &self.desk {
+                let _ = desk.world().journal_flush();
+            }
+            return Err(failure);
+        }
         let moved = self.store.as_ref().and_then(|store| store.moved());
         if let Some(desk) = self.desk.take() {
             desk.end();
