@@ -137,8 +137,11 @@ impl Desk {
             }
         }
         if !self.state.lock().writing {
-            // A failed flush fails the next snapshot in writing (the image remembers it).
-            let _ = self.world().journal_flush();
+            let flushed = self.world().journal_flush();
+            if flushed.is_err() {
+                // The records are written anew before the next flush, which must not wait for an edit.
+                self.state.lock().journal_since.get_or_insert_with(Instant::now);
+            }
             return true;
         }
         let ticket = self.world().flush_ticket();
