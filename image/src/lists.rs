@@ -9,6 +9,7 @@ use crate::format::{Claimed, LIST_ITEMS, ListBlock, ListKind, zero_block};
 use crate::kinds::{BlockNumber, CommitNumber};
 use crate::map::Entry;
 use crate::outlet::Outlet;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// A row of a list.
@@ -63,11 +64,11 @@ pub(crate) fn read_list(
     first: Entry,
 ) -> Result<(Vec<Row>, Vec<BlockNumber>), Damage> {
     let (mut rows, mut places) = (Vec::new(), Vec::new());
-    let bound = disk.blocks().unwrap_or(0);
+    let mut seen = BTreeSet::new();
     let mut next = first;
     while next.is_block() {
         let damage = |fault| Damage::new(Place::ListBlock(next.block), fault);
-        if places.len() as u64 >= bound {
+        if !seen.insert(next.block) {
             return Err(damage(Fault::UsedTwice));
         }
         let block = Claimed::<ListBlock>::new(disk.read_summed(next).map_err(damage)?);

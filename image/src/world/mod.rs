@@ -447,10 +447,11 @@ impl World {
             recover::read_rings(&self.disk).heal(&self.disk)?;
             self.healed = true;
         }
-        for number in core::mem::take(&mut self.void) {
-            self.voided.push(number);
+        // If one cannot be blanked, all wait for the next commit.
+        for &number in &self.void {
             recover::blank_slot(&self.disk, number)?;
         }
+        self.voided.append(&mut self.void);
         Ok(())
     }
 

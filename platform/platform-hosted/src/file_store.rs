@@ -53,7 +53,8 @@ impl FileStore {
     /// Opens `path`, following F1. Errors are one line for the user.
     pub fn open(path: &Path, access: Access) -> Result<FileStore, StoreError> {
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_CLOEXEC);
+        // Not to wait for the other end of a pipe, which is no world.
+        options.read(true).custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK);
         match access {
             // A world can be executed: its first line says by what.
             Access::Create => options.write(true).create_new(true).mode(0o755),
@@ -206,6 +207,14 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");
         let folder = FileStore::open(path.parent().unwrap(), Access::Read).err().unwrap();
         assert!(folder.message.contains("not a file"));
+    }
+
+    #[test]
+    fn a_pipe_is_refused_at_once() {
+        let path = scratch("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let refused = FileStore::open(&path, Access::Read).err().unwrap();
+        assert!(refused.message.contains("not a file"), "{}", refused.message);
     }
 
     #[test]

@@ -170,6 +170,19 @@ fn names_of_moments_are_checked() {
 }
 
 #[test]
+fn input_that_breaks_off_ends_a_conversation_and_what_was_done_is_saved() {
+    let folder = Folder::new("breaks-off");
+    let file = folder.world("a.world");
+    let lines = folder.text("lines");
+    std::fs::write(&lines, b"Smalltalk at: #Kept put: 42\n\xff\xfe\n").unwrap();
+    let input = std::fs::File::open(&lines).unwrap();
+    let run: common::Run = command(&["repl", &file]).stdin(input).output().unwrap().into();
+    assert_eq!(run.status, 74, "{run:?}");
+    assert!(run.err.contains("standard input"), "{run:?}");
+    assert_eq!(warm(&["eval", &file, "Smalltalk at: #Kept"]).out, "42\n");
+}
+
+#[test]
 fn a_closed_pipe_is_quiet() {
     let mut child = command(&["eval", "(1 to: 1000000) asArray"])
         .stdout(Stdio::piped())

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use vm::layout::{DEFAULT_RESERVE, PAGE_BYTES};
 use vm::verify::{HeapView, verify};
 
+/// Pages that are remembered at once, 256 MB: a heap may be larger than the memory.
+const MOST_PAGES: usize = 65_536;
+
 /// The heap as it stands in the file, without opening it: what is verified may be forged.
 struct Filed {
     base: usize,
@@ -32,6 +35,9 @@ impl HeapView for Filed {
     fn word(&self, offset: usize) -> Option<u64> {
         let mut pages = self.pages.borrow_mut();
         let page = offset / PAGE_BYTES;
+        if pages.len() >= MOST_PAGES && !pages.contains_key(&page) {
+            pages.clear();
+        }
         let bytes = pages.entry(page).or_insert_with(|| {
             let mut bytes = Box::new([0; PAGE_BYTES]);
             let read = self.reader.borrow_mut().read_page(PageIndex(page as u64), &mut bytes);

@@ -7,7 +7,7 @@ use crate::keeper::{Ending, Living};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use vm::interpret::{Ended, Handle, HostValue};
 
@@ -55,15 +55,26 @@ fn submit(living: &mut Living, to: Handle, source: &str) -> Result<Option<Ending
     Ok(None)
 }
 
+/// The end of a conversation whose input failed: it is told, and what was done is saved as ever.
+fn broken_off(what: &str, error: &dyn std::fmt::Display) -> Ending {
+    Failure::new(Exit::Io, format!("{what}: {error}")).report();
+    Ending::Exit(Exit::Io.number().into())
+}
+
 fn is_incomplete(living: &mut Living, to: Handle, source: &str) -> Result<bool, Failure> {
     Ok(matches!(ask(living, to, "isIncomplete:", &[source])?, Ok(HostValue::Boolean(true))))
 }
 
 fn from_pipe(living: &mut Living, to: Handle) -> Result<Ending, Failure> {
     let mut source = String::new();
-    for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|error| Failure::new(Exit::Io, format!("standard input: {error}")))?;
-        source.push_str(&line);
+    loop {
+        let mut line = String::new();
+        // Not locked while the world runs: a line may read from standard input itself.
+        match std::io::stdin().read_line(&mut line) {
+            Ok(0) => break,
+            Ok(_) => source.push_str(line.trim_end_matches(['\n', '\r'])),
+            Err(error) => return Ok(broken_off("standard input", &error)),
+        }
         if is_incomplete(living, to, &source)? {
             source.push('\n');
             continue;
@@ -111,7 +122,10 @@ fn with_editor(living: &mut Living, to: Handle) -> Result<Ending, Failure> {
             Ok(_) => "> ".to_owned(),
             Err(ending) => break ending,
         };
-        let Some(source) = read(living, to, &mut editor, &prompt)? else { break Ending::Exit(0) };
+        let source = match read(living, to, &mut editor, &prompt)? {
+            Ok(source) => source,
+            Err(ending) => break ending,
+        };
         if source.trim().is_empty() {
             continue;
         }
@@ -126,20 +140,20 @@ fn with_editor(living: &mut Living, to: Handle) -> Result<Ending, Failure> {
     Ok(ending)
 }
 
-/// Reads lines until they make a whole; `None` at the end of input.
-fn read(living: &mut Living, to: Handle, editor: &mut LineEditor, prompt: &str) -> Result<Option<String>, Failure> {
+/// Reads lines until they make a whole, or answers how the conversation ends.
+fn read(living: &mut Living, to: Handle, editor: &mut LineEditor, prompt: &str) -> Result<Result<String, Ending>, Failure> {
     let mut source = String::new();
     loop {
         let shown = if source.is_empty() { prompt } else { "| " };
         match editor.readline(shown) {
             Ok(line) => source.push_str(&line),
             // Ctrl-C drops the line; Ctrl-D ends.
-            Err(ReadlineError::Interrupted) => return Ok(Some(String::new())),
-            Err(ReadlineError::Eof) => return Ok(None),
-            Err(error) => return Err(Failure::new(Exit::Io, format!("the terminal: {error}"))),
+            Err(ReadlineError::Interrupted) => return Ok(Ok(String::new())),
+            Err(ReadlineError::Eof) => return Ok(Err(Ending::Exit(0))),
+            Err(error) => return Ok(Err(broken_off("the terminal", &error))),
         }
         if source.trim().is_empty() || !is_incomplete(living, to, &source)? {
-            return Ok(Some(source));
+            return Ok(Ok(source));
         }
         source.push('\n');
     }

@@ -239,11 +239,12 @@ impl Living {
             self.note(outcome);
         }
         if (is_due || wants.flip) && !desk.is_busy() {
-            self.begin_saving(&desk)?;
+            // Before the flip: thinning would finish a snapshot in writing on this thread.
             if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
                 self.thinned_ns = now;
                 self.thin(&desk);
             }
+            self.begin_saving(&desk)?;
         }
         Ok(())
     }
@@ -265,10 +266,10 @@ impl Living {
         let _ = desk.world().thin(&policy, self.clock.wall_ns());
     }
 
-    /// Remembers a failed snapshot, and says so once.
+    /// Remembers a failed snapshot, and says so once until one succeeds.
     fn note(&mut self, outcome: Result<(), ImageError>) {
         match outcome {
-            Ok(()) => self.failed = None,
+            Ok(()) => (self.failed, self.told) = (None, false),
             Err(error) => {
                 if !self.told {
                     eprintln!("warm: the world could not be saved: {error}; trying again");
@@ -316,14 +317,19 @@ impl Living {
         }
     }
 
-    /// Begins a snapshot now, if there is something to save and none is in writing.
+    /// Begins a snapshot now, if there is something to save, after the one in writing.
     pub fn save_soon(&mut self) -> Result<(), Failure> {
         let Some(desk) = self.desk.clone() else { return Ok(()) };
         if let Some(outcome) = desk.take_outcome() {
             let outcome = settle(&mut self.vm.heap, outcome);
             self.note(outcome);
         }
-        if desk.is_busy() || !self.has_something_to_save() {
+        if self.vm.heap.space().frozen().is_some() {
+            // It may be older than what was done since, and nobody looks again before the next line.
+            let outcome = settle(&mut self.vm.heap, desk.wait());
+            self.note(outcome);
+        }
+        if !self.has_something_to_save() {
             return Ok(());
         }
         self.begin_saving(&desk)
@@ -342,7 +348,13 @@ impl Living {
 
     /// Saves, closes the file cleanly, and ends the writer.
     pub fn finish(mut self) -> Result<(), Failure> {
-        self.save()?;
+        if let Err(failure) = self.save() {
+            // Edits have room of their own in the file: they are kept where a snapshot is not.
+            if let Some(desk) = &self.desk {
+                let _ = desk.world().journal_flush();
+            }
+            return Err(failure);
+        }
         let moved = self.store.as_ref().and_then(|store| store.moved());
         if let Some(desk) = self.desk.take() {
             desk.end();

@@ -40,12 +40,22 @@ pub fn make(path: &Path) -> Result<(), Failure> {
         let exists = std::fs::symlink_metadata(path).is_ok();
         Failure::new(if exists { Exit::Exists } else { Exit::Io }, error.message)
     })?;
-    let made = scratch().and_then(|heap| write(path, store, heap));
+    let made = scratch().and_then(|heap| write(path, store, heap)).and_then(|()| keep_name(path));
     if made.is_err() {
         // What is not a whole world must not look like one.
         let _ = std::fs::remove_file(path);
     }
     made
+}
+
+/// Makes the file's name durable: that stands in its folder.
+fn keep_name(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let kept = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    kept.map_err(|error| {
+        let why = crate::file_store::plain(&error);
+        Failure::new(Exit::Io, format!("cannot flush {}: {why}", folder.display()))
+    })
 }
 
 fn write(path: &Path, store: FileStore, mut heap: Heap) -> Result<(), Failure> {

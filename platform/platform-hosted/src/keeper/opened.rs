@@ -4,7 +4,7 @@ use super::errors::failure;
 use crate::cli::{Exit, Failure};
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
-use image::{OpenOptions, OpenReport, World};
+use image::{OpenOptions, OpenReport, Place, World};
 use platform::{Clock, Entropy, Store};
 use std::path::Path;
 use std::sync::Arc;
@@ -69,11 +69,14 @@ impl Opened {
             );
         }
         if !self.report.lost_pages.is_empty() {
+            let pages = self.report.lost_pages.iter().fold(0u64, |sum, run| sum.saturating_add(run.pages));
             eprintln!(
-                "warm: {}: {} pages of the heap are lost; warm check names them",
+                "warm: {}: {pages} pages of the heap are lost; warm check names them",
                 path.display(),
-                self.report.lost_pages.len()
             );
+        }
+        if self.report.damages.iter().any(|damage| damage.place == Place::Journal) {
+            eprintln!("warm: {}: the journal cannot be read; edits behind the last snapshot are lost", path.display());
         }
     }
 

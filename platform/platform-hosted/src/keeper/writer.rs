@@ -34,6 +34,8 @@ struct State {
     outcome: Option<Outcome>,
     ending: bool,
     journal_since: Option<Instant>,
+    /// Whether verification and the sweep after a crash are done, or cannot go on.
+    tended: bool,
 }
 
 /// How long an edit may wait for its flush.
@@ -122,6 +124,11 @@ impl Desk {
                         return true;
                     }
                     Some(_) => state.journal_since = None,
+                    None if !state.tended => {
+                        drop(state);
+                        self.tend();
+                        return true;
+                    }
                     None => {
                         self.bell.wait(&mut state);
                         return true;
@@ -130,8 +137,11 @@ impl Desk {
             }
         }
         if !self.state.lock().writing {
-            // A failed flush fails the next snapshot in writing (the image remembers it).
-            let _ = self.world().journal_flush();
+            let flushed = self.world().journal_flush();
+            if flushed.is_err() {
+                // The records are written anew before the next flush, which must not wait for an edit.
+                self.state.lock().journal_since.get_or_insert_with(Instant::now);
+            }
             return true;
         }
         let ticket = self.world().flush_ticket();
@@ -152,6 +162,12 @@ impl Desk {
             Progress::Acknowledged { .. } | Progress::Abandoned { .. } => {}
         }
         true
+    }
+
+    /// Upkeep while nothing else is to do: until a world that was killed is swept, no block is reused.
+    fn tend(&self) {
+        let more = self.world().tend(Budget(STEP_BLOCKS));
+        self.state.lock().tended = !matches!(more, Ok(true));
     }
 
     fn settle(&self, outcome: Outcome) {

@@ -4,7 +4,7 @@
 //! - A1 Between the signal and the return nothing locks and nothing allocates (N2): regions are in a
 //!   table of atomic pointers, buffers are claimed from a fixed pool by compare-and-swap.
 //! - A2 A pager in the table outlives its entry: `leave` empties the slot and waits until no handler
-//!   is inside.
+//!   looks through the table, and none is inside.
 //! - A3 A fault that is not ours goes to the handler that was there before (Rust's guard pages).
 //! - A4 A page that the medium cannot give ends the process with one line: nothing is filled, so
 //!   nothing wrong can be committed.
@@ -47,6 +47,8 @@ pub struct Pager {
 static TABLE: [AtomicPtr<Pager>; SLOTS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; SLOTS];
 /// No slot at or above this was ever used.
 static TABLE_END: AtomicUsize = AtomicUsize::new(0);
+/// Handlers that look through the table.
+static LOOKING: AtomicUsize = AtomicUsize::new(0);
 
 struct Buffer {
     taken: AtomicBool,
@@ -195,29 +197,38 @@ pub fn enter(pager: &Arc<Pager>) -> std::io::Result<Slot> {
 /// Takes a pager out; returns when no handler uses it (A2).
 pub fn leave(slot: &Slot) {
     TABLE[slot.index].store(std::ptr::null_mut(), Ordering::SeqCst);
-    while slot.pager.inside.load(Ordering::SeqCst) != 0 {
+    while LOOKING.load(Ordering::SeqCst) != 0 || slot.pager.inside.load(Ordering::SeqCst) != 0 {
         std::hint::spin_loop();
     }
 }
 
 /// Serves the fault if it is ours.
 fn serve(address: usize) -> bool {
+    LOOKING.fetch_add(1, Ordering::SeqCst);
+    let found = find(address);
+    LOOKING.fetch_sub(1, Ordering::SeqCst);
+    let Some(pager) = found else { return false };
+    pager.serve(address);
+    pager.inside.fetch_sub(1, Ordering::SeqCst);
+    true
+}
+
+/// The pager of an address, entered.
+fn find(address: usize) -> Option<&'static Pager> {
     for entry in &TABLE[..TABLE_END.load(Ordering::SeqCst)] {
         let pointer = entry.load(Ordering::SeqCst);
         if pointer.is_null() {
             continue;
         }
-        // SAFETY: A2: an entry that is not null is alive; a thread that faults in a region has a
-        // borrow of it, so its own entry cannot go away meanwhile; others are only compared.
+        // SAFETY: A2: `leave` waits for whoever looks, so what was seen in the table is alive while
+        // LOOKING counts this thread, and afterwards while `inside` does.
         let pager = unsafe { &*pointer };
         if pager.holds(address) {
             pager.inside.fetch_add(1, Ordering::SeqCst);
-            pager.serve(address);
-            pager.inside.fetch_sub(1, Ordering::SeqCst);
-            return true;
+            return Some(pager);
         }
     }
-    false
+    None
 }
 
 type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);

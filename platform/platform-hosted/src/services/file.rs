@@ -136,7 +136,7 @@ fn kind(data: &fs::Metadata) -> u8 {
 
 fn status(path: &str, follow: bool) -> Result<Vec<u8>, Error> {
     let data = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
-    let modified = data.mtime() * 1_000_000_000 + data.mtime_nsec();
+    let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
     let created = data.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let created = created.map_or(modified, |time| time.as_nanos() as i64);
     Ok(Packed::default()
