@@ -100,9 +100,6 @@ impl Opened {
 pub fn heap_failure(path: &Path, error: HeapError) -> Failure {
     let (exit, what) = match error {
         HeapError::Reserve(error) => (Exit::Io, error.message),
-        HeapError::Moved { at, made_for } => {
-            (Exit::Io, format!("its address {made_for:#x} is taken here (got {at:#x})"))
-        }
         HeapError::NotAHeap(what) => (Exit::Damaged, format!("the heap's root is damaged: {what}")),
         HeapError::Exhausted => (Exit::Io, "memory is full".to_owned()),
         HeapError::StillFrozen => (Exit::Io, "a snapshot is still being written".to_owned()),
