@@ -395,7 +395,7 @@ fn every_seeded_bug_that_a_crash_can_show_is_noticed() {
     let mut missed = Vec::new();
     for name in Faults::NAMES.iter().filter(|name| !ELSEWHERE.contains(name)) {
         let faults = Faults::only(name).expect("a switch");
-        let noticed = (1..=6).find_map(|seed| {
+        let noticed = (1..=60).find_map(|seed| {
             let run = std::panic::catch_unwind(|| crash_everywhere(seed, 24, 6, faults).1);
             match run {
                 Ok(None) => None,

@@ -25,7 +25,7 @@ fn what_is_not_a_world_is_refused_and_untouched() {
 fn missing_files_folders_and_forbidden_places_are_told() {
     let folder = Folder::new("places");
     refused(&warm(&["eval", &folder.text("none.world"), "3"]), 66, "no such file");
-    refused(&warm(&["eval", &folder.text(""), "3"]), 74, "not a file");
+    refused(&warm(&["eval", &folder.text(""), "3"]), 74, "is a directory");
     refused(&warm(&["new", &folder.text("no/such/folder.world")]), 74, "no such file");
     let file = folder.world("a.world");
     let before = bytes(&file);

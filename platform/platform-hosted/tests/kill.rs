@@ -102,6 +102,14 @@ fn phase(file: &PathBuf) -> &'static str {
     }
 }
 
+/// Waits until the program is seen in a phase, two seconds at most.
+fn await_phase(file: &PathBuf, wanted: &str) {
+    let until = Instant::now() + Duration::from_secs(2);
+    while phase(file) != wanted && Instant::now() < until {
+        std::hint::spin_loop();
+    }
+}
+
 /// The last numbers that were acknowledged, by kind.
 fn acknowledged(output: impl Read) -> (u64, u64) {
     let (mut snapshots, mut edits) = (0, 0);
@@ -142,9 +150,15 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // Every eighth is killed while it opens, the others while they work.
+        // Every eighth is killed while it opens, the others while they work; some of those at the
+        // moment when a short phase is seen.
         let wait_us = if kill % 8 == 0 { random.below(12_000) } else { 20_000 + random.below(600_000) };
         std::thread::sleep(Duration::from_micros(wait_us));
+        match kill % 8 {
+            3 => await_phase(&phases, "flush"),
+            5 => await_phase(&phases, "commit"),
+            _ => {}
+        }
         child.kill().unwrap();
         let (s, e) = acknowledged(child.stdout.take().unwrap());
         child.wait().unwrap();

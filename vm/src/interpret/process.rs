@@ -74,6 +74,13 @@ impl Vm {
         if self.current.sp < self.stack_words / 2 {
             self.current.allowed = self.stack_words;
         }
+        if core::mem::take(&mut self.memory_short) {
+            let (receiver, selector, nil) = (self.current.process, self.symbol("outOfMemory"), self.nil);
+            let class = self.class_index(receiver);
+            if !self.lookup(class, selector).is_null() {
+                return self.interlude(receiver, selector, nil);
+            }
+        }
         if let Some(next) = self.charge(given) {
             return next;
         }

@@ -274,6 +274,8 @@ pub struct Vm {
     last_room: (u64, usize),
     room_tries: u32,
     memory_limit: usize,
+    /// The process that runs is to be told that memory is short.
+    pub(crate) memory_short: bool,
     marks_seen: u64,
     pub(crate) quotas: Vec<super::quota::Quota>,
     pub(crate) log_lines: VecDeque<String>,
@@ -353,6 +355,7 @@ impl Vm {
             last_room: (0, 0),
             room_tries: 0,
             memory_limit,
+            memory_short: false,
             marks_seen: 0,
             quotas: Vec::new(),
             log_lines: VecDeque::new(),
@@ -569,16 +572,20 @@ impl Vm {
         let again = core::mem::replace(&mut self.last_room, (allocated, bytes)) == (allocated, bytes);
         self.room_tries = if again { self.room_tries + 1 } else { 0 };
         let is_large = bytes > crate::layout::LARGE_OBJECT_BYTES;
-        let tries = self.room_tries;
-        match tries {
-            0 if self.scavenge().is_err() => return false,
-            0 if is_large || self.heap.room_for(bytes) => return true,
-            0 | 1 => {
+        let fits = |vm: &Vm| is_large || vm.heap.room_for(bytes);
+        match self.room_tries {
+            0 => {
+                if self.scavenge().is_ok() && fits(self) {
+                    return true;
+                }
                 self.collect_full();
             }
-            _ => return self.lend_memory(),
+            1 => {
+                self.collect_full();
+            }
+            _ => return self.lend_memory(bytes),
         }
-        is_large || self.heap.room_for(bytes) || self.lend_memory()
+        fits(self) || self.lend_memory(bytes)
     }
 
     /// Limits the bytes that the heap may use.
@@ -587,14 +594,23 @@ impl Vm {
         self.heap.set_limit_bytes(bytes);
     }
 
-    /// The limit is reached. Whoever asked is refused, but may use a little more to say so: the
-    /// world makes an exception of it. Answers false.
-    fn lend_memory(&mut self) -> bool {
-        if self.memory_limit != usize::MAX && self.heap.limit_bytes() == self.memory_limit {
-            self.heap.set_limit_bytes(self.memory_limit.saturating_add(LENT_BYTES));
-            self.signal_known(KnownObject::LowSpaceSemaphore);
+    /// The limit is reached: lends a little beyond it, once, and has the process told at its next
+    /// poll (`outOfMemory`), where the world makes an exception of it. Answers whether what was
+    /// lent is enough.
+    fn lend_memory(&mut self, bytes: usize) -> bool {
+        if self.memory_limit == usize::MAX || self.heap.limit_bytes() != self.memory_limit {
+            return false;
         }
-        false
+        if bytes > LENT_BYTES / 4 {
+            return false;
+        }
+        // Survivors may have gone beyond the limit already.
+        let used = self.heap.used_bytes() + self.heap.eden_bytes();
+        self.heap.set_limit_bytes(self.memory_limit.max(used).saturating_add(LENT_BYTES));
+        self.memory_short = true;
+        self.fuel = 1;
+        self.signal_known(KnownObject::LowSpaceSemaphore);
+        bytes > crate::layout::LARGE_OBJECT_BYTES || self.heap.room_for(bytes)
     }
 
     /// Takes back what was lent, when enough is free.

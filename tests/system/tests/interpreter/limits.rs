@@ -75,8 +75,10 @@ fn a_session_that_used_up_its_polls_is_told() {
 fn a_world_that_met_its_memory_limit_says_so_and_goes_on() {
     let mut vm = machine();
     vm.set_memory_limit(96 << 20);
-    for _ in 0..2 {
-        assert_eq!(world::run(&mut vm, 3), "#full");
+    for turn in 0..2 {
+        let found = world::run(&mut vm, 3);
+        let used = (vm.heap.used_bytes() >> 20, vm.heap.limit_bytes() >> 20, vm.heap.statistics().marks);
+        assert_eq!(found.lines().next(), Some("#full"), "turn {turn}, {used:?}");
         vm.collect_full();
     }
     assert_eq!(world::run(&mut vm, 4), "#full");
