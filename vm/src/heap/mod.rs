@@ -19,7 +19,7 @@
 //! Rooms: `shared` (what the marker sees), `blocks` (the block table), `allocate`,
 //! `access`, `barrier`, `scavenge`, `mark` and `cycle` (a mark from
 //! start to finish), `sweep`, `identity` (forwarders, pinning, lost pages),
-//! `classes`, `walk` (instances, pointers).
+//! `classes`, `walk` (instances, pointers), `open` and `relocate` (opening at another address).
 
 mod access;
 mod allocate;
@@ -32,6 +32,7 @@ mod identity;
 mod lock;
 mod mark;
 mod open;
+mod relocate;
 mod scavenge;
 mod shared;
 mod stats;
@@ -45,6 +46,7 @@ pub use faults::{Faults, Stress};
 pub use identity::HashOf;
 pub use mark::{MarkStep, Marker};
 pub use open::{HeapConfig, HeapError};
+pub use relocate::Relocation;
 pub use stats::{Histogram, Statistics};
 pub use walk::Both;
 
@@ -134,6 +136,7 @@ pub struct Heap {
     cycle: Option<Cycle>,
     mark_requested: bool,
     lost_pages: Vec<PageIndex>,
+    relocation: Option<Relocation>,
     last_mark: u32,
     last_sweep: u32,
     nil: Word,

@@ -1,6 +1,7 @@
 //! Making a heap, opening one, and keeping its root block.
 //!
-//! Opening reads the root block and nothing else; it is the tenuring of whatever was young.
+//! Opening reads the root block and nothing else, unless the heap stands elsewhere than it was made
+//! for (`relocate`); it is the tenuring of whatever was young.
 
 use super::allocate::Cursor;
 use super::blocks::{BlockPool, FIRST_BLOCK};
@@ -16,6 +17,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use image::space::{SideBytes, SideHalves, Space};
 use platform::{Clock, Memory, PageSource, ReserveError};
+
+/// Eden's first size, within the limits of its configuration.
+const FIRST_EDEN_BYTES: usize = 1 << 20;
 
 /// What a heap is made or opened with.
 #[derive(Clone)]
@@ -65,13 +69,6 @@ impl Default for HeapConfig {
 pub enum HeapError {
     /// The address space could not be had.
     Reserve(ReserveError),
-    /// The region stands elsewhere than its references are made for: it must be relocated.
-    Moved {
-        /// Where it stands.
-        at: usize,
-        /// Where its references point.
-        made_for: usize,
-    },
     /// The root block is not one.
     NotAHeap(String),
     /// There is no room for what a collection would have to keep: the address space is full.
@@ -146,6 +143,7 @@ impl Heap {
             cycle: None,
             mark_requested: false,
             lost_pages: Vec::new(),
+            relocation: None,
             last_mark: 0,
             last_sweep: 0,
             nil: Word::NONE,
@@ -164,8 +162,13 @@ impl Heap {
             config: HeapConfig { eden_max, eden_min: config.eden_min.min(eden_max), ..config },
         };
         heap.mark_eden();
-        heap.reset_eden(heap.config.eden_max);
+        heap.reset_eden(heap.first_eden_bytes());
         Ok(heap)
+    }
+
+    /// Eden's size before anything is known of its survivors: the first pauses are short.
+    fn first_eden_bytes(&self) -> usize {
+        FIRST_EDEN_BYTES.clamp(self.config.eden_min, self.config.eden_max)
     }
 
     /// Eden's blocks and cards say that they are eden's.
@@ -187,13 +190,13 @@ impl Heap {
         if self.root_word(root::VERSION) != root::CURRENT_VERSION {
             return bad("layout version", self.root_word(root::VERSION));
         }
-        let made_for = self.root_word(root::BASE) as usize;
-        if made_for != self.base {
-            return Err(HeapError::Moved { at: self.base, made_for });
-        }
         let limit = self.root_word(root::BLOCK_LIMIT) as usize;
         if limit < FIRST_BLOCK || limit > self.pool.end {
             return bad("block limit", limit as u64);
+        }
+        let made_for = self.root_word(root::BASE) as usize;
+        if made_for != self.base {
+            self.relocate(made_for, limit)?;
         }
         self.pool = BlockPool::new(limit, self.pool.end);
         self.last_mark = self.root_word(root::LAST_MARK) as u32;
@@ -201,7 +204,7 @@ impl Heap {
         self.next_class = (self.root_word(root::NEXT_CLASS) as u32).max(FIRST_FREE_CLASS.0);
         self.allocated_before = self.root_word(root::ALLOCATED_BYTES);
         self.open_cursor();
-        self.reset_eden(self.config.eden_max);
+        self.reset_eden(self.first_eden_bytes());
         self.refresh_known();
         Ok(())
     }

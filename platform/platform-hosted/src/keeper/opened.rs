@@ -80,7 +80,8 @@ impl Opened {
         }
     }
 
-    /// The heap; its pages come from the file as they are touched.
+    /// The heap; its pages come from the file as they are touched. If its range of addresses is taken
+    /// it stands elsewhere: all of it is read then, and the next snapshot writes all that changed.
     pub fn heap(&mut self, clock: Arc<dyn Clock>) -> Result<Heap, Failure> {
         let memory = HostedMemory::default();
         let words = self.world.heap();
@@ -95,7 +96,22 @@ impl Opened {
         let path = self.store.path().to_owned();
         let pager = self.world.pager(&memory, pages, LOST_WORD);
         let pager = pager.map_err(|error| failure(&path, &error))?;
-        Heap::open(&memory, config, pager).map_err(|error| heap_failure(&path, error))
+        let heap = Heap::open(&memory, config, pager).map_err(|error| heap_failure(&path, error))?;
+        tell_relocation(&path, &heap);
+        Ok(heap)
+    }
+}
+
+/// Says what was lost when a heap moved, and in a verbose run that it did.
+fn tell_relocation(path: &Path, heap: &Heap) {
+    let Some(moved) = heap.relocation() else { return };
+    let file = path.display();
+    if std::env::var_os("WARM_LOG").is_some() {
+        let (from, to) = (moved.made_for, heap.base());
+        eprintln!("warm: {file}: moved from {from:#x} to {to:#x}, {} references", moved.references);
+    }
+    if moved.lost > 0 {
+        eprintln!("warm: {file}: {} references to nowhere read as lost objects", moved.lost);
     }
 }
 
@@ -103,9 +119,6 @@ impl Opened {
 pub fn heap_failure(path: &Path, error: HeapError) -> Failure {
     let (exit, what) = match error {
         HeapError::Reserve(error) => (Exit::Io, error.message),
-        HeapError::Moved { at, made_for } => {
-            (Exit::Io, format!("its address {made_for:#x} is taken here (got {at:#x})"))
-        }
         HeapError::NotAHeap(what) => (Exit::Damaged, format!("the heap's root is damaged: {what}")),
         HeapError::Exhausted => (Exit::Io, "memory is full".to_owned()),
         HeapError::StillFrozen => (Exit::Io, "a snapshot is still being written".to_owned()),

@@ -9,21 +9,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub const PAGE: usize = 4096;
 
-struct Block {
-    allocation: usize,
+struct Allocation {
+    address: usize,
     layout: Layout,
+}
+
+struct Block {
+    memory: Arc<Allocation>,
     base: usize,
     bytes: usize,
 }
 
+/// Pages behind a block by which another may stand higher in the same memory.
+const SLACK_PAGES: usize = 64;
+
 impl Block {
     fn new(bytes: usize) -> Block {
         // A small alignment lets the system give pages that are zero already.
-        let layout = Layout::from_size_align(bytes + PAGE, 16).unwrap();
+        let layout = Layout::from_size_align(bytes + PAGE * (1 + SLACK_PAGES), 16).unwrap();
         // SAFETY: the layout is not empty.
-        let allocation = unsafe { alloc_zeroed(layout) } as usize;
-        assert!(allocation != 0, "no memory for {bytes} bytes");
-        Block { allocation, layout, base: allocation.next_multiple_of(PAGE), bytes }
+        let address = unsafe { alloc_zeroed(layout) } as usize;
+        assert!(address != 0, "no memory for {bytes} bytes");
+        let memory = Arc::new(Allocation { address, layout });
+        Block { memory, base: address.next_multiple_of(PAGE), bytes }
+    }
+
+    /// The same memory from some pages on.
+    fn shifted(&self, pages: usize) -> Block {
+        let base = self.base + pages * PAGE;
+        assert!(base + self.bytes <= self.memory.address + self.memory.layout.size());
+        Block { memory: self.memory.clone(), base, bytes: self.bytes }
     }
 
     fn words(&self, page: usize) -> &[AtomicU64] {
@@ -34,10 +49,10 @@ impl Block {
     }
 }
 
-impl Drop for Block {
+impl Drop for Allocation {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout.
-        unsafe { dealloc(self.allocation as *mut u8, self.layout) }
+        // SAFETY: allocated in `Block::new` with this layout; the blocks that use it are gone.
+        unsafe { dealloc(self.address as *mut u8, self.layout) }
     }
 }
 
@@ -51,6 +66,11 @@ pub struct Arena {
 impl Arena {
     pub fn new(heap_bytes: usize, used: Vec<std::ops::Range<usize>>) -> Arena {
         Arena { heap: Arc::new(Block::new(heap_bytes)), used }
+    }
+
+    /// An arena whose heap stands some pages higher, over this one's memory: for one after the other.
+    pub fn shifted(&self, pages: usize) -> Arena {
+        Arena { heap: Arc::new(self.heap.shifted(pages)), used: self.used.clone() }
     }
 
     pub fn page(&self, page: usize) -> Box<[u8; PAGE]> {

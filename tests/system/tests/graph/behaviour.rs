@@ -2,7 +2,7 @@
 
 use crate::world::{PLAIN, Setup, WEAK, World};
 use platform_hosted::memory::HostedMemory;
-use vm::heap::{Decline, Finish, HashOf, Heap, HeapConfig, HeapError, Stress};
+use vm::heap::{Decline, Finish, HashOf, Heap, HeapConfig, Stress};
 use vm::layout::{
     BLOCK_BYTES, BLOCKS_OFFSET, ClassIndex, EDEN_MAX_BYTES, EDEN_OFFSET, KnownClass, KnownObject,
     PAGE_BYTES, Word, root,
@@ -265,27 +265,6 @@ fn two_heaps_at_two_bases_work_in_one_process() {
     a.collect_full(&mut x).unwrap();
     b.collect_full(&mut y).unwrap();
     assert_eq!((a.slot(x[0], 0), b.slot(y[0], 0)), (Word::small(1), Word::small(2)));
-}
-
-#[test]
-fn a_heap_that_stands_elsewhere_says_so() {
-    struct Elsewhere;
-    impl platform::PageSource for Elsewhere {
-        fn fill(&self, page: usize, into: &mut [u8]) -> platform::Filled {
-            if page > 0 {
-                return platform::Filled::Zero;
-            }
-            into.fill(0);
-            let words = [(root::MAGIC, root::MAGIC_VALUE), (root::VERSION, 1), (root::BASE, 0x1000)];
-            for (index, word) in words {
-                into[index * 8..index * 8 + 8].copy_from_slice(&u64::to_le_bytes(word));
-            }
-            platform::Filled::Bytes
-        }
-    }
-    let config = HeapConfig { base: 0, reserve: BLOCKS_OFFSET + 64 * BLOCK_BYTES, ..HeapConfig::default() };
-    let opened = Heap::open(&HostedMemory::default(), config, std::sync::Arc::new(Elsewhere));
-    assert!(matches!(opened.err(), Some(HeapError::Moved { made_for: 0x1000, .. })));
 }
 
 /// The first oracle of the machine's own: pages that it saw written are on the dirty list.

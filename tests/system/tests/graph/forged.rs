@@ -13,10 +13,10 @@ use vm::layout::{BLOCKS_OFFSET, KnownClass, LOST_WORD, Word};
 use vm::verify::{HeapView, verify};
 
 /// Pages as a file has them.
-struct Image {
-    base: usize,
-    bytes: usize,
-    pages: BTreeMap<usize, Page>,
+pub struct Image {
+    pub base: usize,
+    pub bytes: usize,
+    pub pages: BTreeMap<usize, Page>,
 }
 
 impl HeapView for Image {
@@ -36,7 +36,7 @@ impl HeapView for Image {
 }
 
 /// A world after some operations, and the pages of its last commit.
-fn committed(seed: u64) -> Option<(World, Image)> {
+pub fn committed(seed: u64) -> Option<(World, Image)> {
     let mut plan = Plan::drawn(seed, 0);
     plan.setup.collect_full_always = false;
     let mut world = World::new(seed, plan.setup);
@@ -79,7 +79,7 @@ fn committed_pages_verify_without_the_machine() {
 }
 
 /// Changes a word of a page to something nasty.
-fn forge(image: &mut Image, random: &mut Random) {
+pub fn forge(image: &mut Image, random: &mut Random) {
     let pages: Vec<usize> = image.pages.keys().copied().collect();
     let page = random.pick(&pages);
     let at = random.below(PAGE / 8) * 8;
@@ -132,9 +132,9 @@ fn an_image_of_nothing_or_noise_is_no_heap() {
 }
 
 /// The disk with one page that has no good copy.
-struct Rotten {
-    pages: BTreeMap<usize, Page>,
-    lost: usize,
+pub struct Rotten {
+    pub pages: BTreeMap<usize, Page>,
+    pub lost: usize,
 }
 
 impl PageSource for Rotten {

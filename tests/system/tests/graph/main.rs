@@ -15,6 +15,7 @@ mod model;
 mod operations;
 mod random;
 mod real;
+mod relocated;
 mod seeded;
 mod threads;
 mod world;
@@ -49,7 +50,7 @@ fn histories_keep_heap_and_model_equal() {
     }
     println!("{totals:#?}");
     if only.is_none() && count >= 150 {
-        let rare = ["reopen in mid-sweep", "ephemeron fired", "weak slot cleared", "class dropped"];
+        let rare = ["relocated", "reopen in mid-sweep", "ephemeron fired", "weak slot cleared", "class dropped"];
         let never: Vec<_> = rare.iter().filter(|name| !totals.contains_key(*name)).collect();
         assert!(never.is_empty(), "never happened: {never:?}");
     }
@@ -75,7 +76,7 @@ fn histories_over_the_real_store_survive_power_cuts() {
     }
     println!("{totals:#?}");
     if only.is_none() && count >= 60 {
-        let rare = ["reopen", "reopen in mid-sweep", "commit", "abandon"];
+        let rare = ["reopen", "relocated", "reopen in mid-sweep", "commit", "abandon"];
         let never: Vec<_> = rare.iter().filter(|name| !totals.contains_key(*name)).collect();
         assert!(never.is_empty(), "never happened: {never:?}");
     }

@@ -103,6 +103,11 @@ pub fn used_ranges() -> Vec<std::ops::Range<usize>> {
     .to_vec()
 }
 
+/// Memory for a test's heap, at an address of its own.
+pub fn new_arena() -> Arc<Arena> {
+    Arc::new(Arena::new(BLOCKS_OFFSET + BLOCKS * BLOCK_BYTES, used_ranges()))
+}
+
 pub fn config(setup: &Setup) -> HeapConfig {
     HeapConfig {
         base: 0,
@@ -117,7 +122,7 @@ pub fn config(setup: &Setup) -> HeapConfig {
 
 impl World {
     pub fn new(seed: u64, setup: Setup) -> World {
-        let arena = Arc::new(Arena::new(BLOCKS_OFFSET + BLOCKS * BLOCK_BYTES, used_ranges()));
+        let arena = new_arena();
         let heap = Heap::create(arena.as_ref(), config(&setup)).expect("a heap");
         let mut world = World {
             threads: setup.threads.then(Threads::start),
@@ -394,7 +399,7 @@ impl World {
         Ok(())
     }
 
-    /// A crash, and the last commit opened.
+    /// A crash, and the last commit opened, now and then at another address.
     pub fn reopen(&mut self) -> Done {
         if let Some(threads) = &mut self.threads
             && self.saved.is_some()
@@ -417,6 +422,9 @@ impl World {
         self.writer = None;
         self.writing = false;
         self.cached.clear();
+        if self.random.percent(30) {
+            self.arena = new_arena();
+        }
         let opened = Heap::open(self.arena.as_ref(), config(&self.setup), source);
         self.heap = opened.map_err(|error| End::Wrong(format!("reopen: {error:?}")))?;
         if self.setup.faults.forget_held_on_open {
@@ -433,6 +441,9 @@ impl World {
             }
         }
         self.count(if self.heap.holds_unknown_corpses() { "reopen in mid-sweep" } else { "reopen" });
+        if self.heap.relocation().is_some() {
+            self.count("relocated");
+        }
         Ok(())
     }
 
