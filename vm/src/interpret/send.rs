@@ -23,6 +23,8 @@ use alloc::vec::Vec;
 use core::ptr::null;
 
 /// Superclass chains longer than this are taken for rings.
+/// Primitives that may run inside one another: beyond it a method's body runs instead.
+const MOST_NESTED: u32 = 64;
 const MAX_SUPERCLASSES: usize = 4096;
 
 impl Vm {
@@ -172,7 +174,7 @@ impl Vm {
         let mut starts = admitted.starts.clone();
         starts.push(bytes.len() as u32);
         let name = self.slot(object, compiled_code::PRIMITIVE);
-        let primitive = if is_block { None } else { self.text(name).and_then(|n| primitive::find(&n)) };
+        let primitive = if is_block { None } else { self.text(name).and_then(|n| primitive::find(&n, frame.arguments.into())) };
         Code {
             operations: operations.into_boxed_slice(),
             sites,
@@ -310,7 +312,14 @@ impl Vm {
                 if self.forwarders {
                     self.resolve_arguments(arguments);
                 }
+                // A primitive that sends comes here again on the machine's own stack.
+                if self.nesting >= MOST_NESTED {
+                    let declined = Outcome::Decline(Reason::Named("nesting"));
+                    return self.after_primitive(target, arguments, declined);
+                }
+                self.nesting += 1;
                 let outcome = primitive(self, arguments);
+                self.nesting -= 1;
                 self.after_primitive(target, arguments, outcome)
             }
             None => self.activate(target, arguments),

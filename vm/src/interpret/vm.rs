@@ -250,6 +250,8 @@ pub struct Vm {
     handles: Vec<Word>,
     free_handles: Vec<usize>,
     pub(crate) next_frame_serial: i64,
+    /// Primitives that run inside one another now.
+    pub(crate) nesting: u32,
     pub(crate) next_process_serial: i64,
     /// Processes with lower serials are from before this opening.
     pub(crate) opening_serial: i64,
@@ -334,6 +336,7 @@ impl Vm {
             handles: Vec::new(),
             free_handles: Vec::new(),
             next_frame_serial: 1,
+            nesting: 0,
             next_process_serial: 1,
             opening_serial: 0,
             ended: BTreeMap::new(),

@@ -202,6 +202,12 @@ fn on_stack(vm: &mut Vm, arguments: usize, act: fn(&mut Vm, usize, Word)) -> Out
 }
 
 fn resume_with(vm: &mut Vm, _: usize) -> Outcome {
+    // A frame that nothing was called from waits for no value.
+    match live(vm, 1) {
+        Some((stack, frame)) if frame == stack.fp => return Outcome::Decline(Reason::Named("top")),
+        Some(_) => {}
+        None => return DEAD,
+    }
     on_stack(vm, 1, |vm, frame, value| {
         vm.cut_to(frame);
         if vm.current.make_room(1) {

@@ -69,8 +69,13 @@ const FAMILIES: &[Entries] = &[
     system::ENTRIES,
 ];
 
-/// The primitive of a name.
-pub fn find(name: &str) -> Option<Primitive> {
+/// The primitive of a name, for a method with so many arguments: one that reads more than there are
+/// would read the frame itself.
+pub fn find(name: &str, arguments: usize) -> Option<Primitive> {
+    let row = PRIMITIVES.iter().find(|row| row.name == name)?;
+    if usize::from(row.arguments) != arguments {
+        return None;
+    }
     FAMILIES.iter().flat_map(|f| f.iter()).find(|(n, _)| *n == name).map(|(_, p)| *p)
 }
 
@@ -94,7 +99,7 @@ mod tests {
     #[test]
     fn the_table_and_the_families_name_the_same_primitives() {
         for row in PRIMITIVES {
-            assert!(find(row.name).is_some(), "no code for #{}", row.name);
+            assert!(find(row.name, row.arguments.into()).is_some(), "no code for #{}", row.name);
         }
         for (name, _) in FAMILIES.iter().flat_map(|f| f.iter()) {
             assert_eq!(PRIMITIVES.iter().filter(|row| row.name == *name).count(), 1, "row of #{name}");

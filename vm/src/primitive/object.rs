@@ -292,8 +292,29 @@ fn pairs(vm: &Vm) -> Option<Vec<(Word, Word)>> {
     pairs.iter().all(|(a, _)| !fixed(a)).then_some(pairs)
 }
 
+/// Whether each frame whose receiver becomes another object finds the slots there that its code uses.
+fn frames_bear(vm: &Vm, pairs: &[(Word, Word)]) -> bool {
+    let becomes: alloc::collections::BTreeMap<u64, Word> =
+        pairs.iter().map(|(from, to)| (from.0, *to)).collect();
+    let stacks = vm.stacks.values().map(|stack| &**stack).chain([&*vm.current]);
+    for stack in stacks {
+        for frame in stack.frames() {
+            let receiver = vm.heap.resolve(stack.get(stack.receiver_index(frame)));
+            let Some(target) = becomes.get(&receiver.0) else { continue };
+            let needed = stack.code(frame).named_slots;
+            if needed > 0 && !vm.has_named(*target, needed) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
 fn become_forward(vm: &mut Vm, _: usize) -> Outcome {
     let Some(pairs) = pairs(vm) else { return WRONG };
+    if !frames_bear(vm, &pairs) {
+        return Outcome::Decline(Reason::Named("layout"));
+    }
     let receiver = vm.top(1);
     vm.heap.become_forward(&pairs, crate::heap::HashOf::Source);
     vm.after_become();
@@ -304,6 +325,10 @@ fn become_each_other(vm: &mut Vm, _: usize) -> Outcome {
     let Some(pairs) = pairs(vm) else { return WRONG };
     if pairs.iter().any(|(_, b)| !b.is_reference() || [vm.nil, vm.true_word, vm.false_word].contains(b)) {
         return WRONG;
+    }
+    let back: Vec<_> = pairs.iter().map(|(a, b)| (*b, *a)).collect();
+    if !frames_bear(vm, &pairs) || !frames_bear(vm, &back) {
+        return Outcome::Decline(Reason::Named("layout"));
     }
     let receiver = vm.top(1);
     let bytes: usize = pairs.iter().map(|(a, b)| (vm.slot_count(*a) + vm.slot_count(*b)) * 8 + 64).sum();

@@ -118,7 +118,8 @@ impl StoreHost for Host {
 
     fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {
         let desk = self.desk()?.clone();
-        let mut world = desk.world();
+        // Some of these are commits of their own.
+        let (_flushes, mut world) = desk.still();
         let told = |error: image::ImageError| error.to_string();
         let wall_ns = self.clock.wall_ns();
         match operation {

@@ -207,9 +207,15 @@ impl Living {
         if self.vm.doorbell().is_rung() {
             return;
         }
-        let save = self.has_something_to_save().then_some(self.saved_ns + SAVE_EVERY_NS);
+        let save = self.asks_for_saving().then_some(self.saved_ns + SAVE_EVERY_NS);
         let until = [deadline, save].into_iter().flatten().min().unwrap_or(u64::MAX);
         self.clock.sleep_until(until);
+    }
+
+    /// Whether something changed that is worth a snapshot of its own: not what timers and the
+    /// scheduler change.
+    fn asks_for_saving(&self) -> bool {
+        self.desk.is_some() && self.vm.heap.asks_for_snapshot()
     }
 
     fn has_something_to_save(&self) -> bool {
@@ -232,7 +238,7 @@ impl Living {
             self.note(outcome);
         }
         let now = self.clock.monotonic_ns();
-        let is_due = now.saturating_sub(self.saved_ns) >= SAVE_EVERY_NS && self.has_something_to_save();
+        let is_due = now.saturating_sub(self.saved_ns) >= SAVE_EVERY_NS && self.asks_for_saving();
         let dirty = self.vm.heap.space().dirty_pages().len() * PAGE_BYTES;
         if desk.is_busy() && dirty > TOO_DIRTY_BYTES {
             let outcome = settle(&mut self.vm.heap, desk.wait());
@@ -263,7 +269,8 @@ impl Living {
     fn thin(&mut self, desk: &Arc<Desk>) {
         let policy = ThinPolicy::usual(self.vm.heap.used_bytes() as u64);
         // What could not be thinned now is thinned a minute later.
-        let _ = desk.world().thin(&policy, self.clock.wall_ns());
+        let (_flushes, mut world) = desk.still();
+        let _ = world.thin(&policy, self.clock.wall_ns());
     }
 
     /// Remembers a failed snapshot, and says so once until one succeeds.
@@ -342,7 +349,8 @@ impl Living {
         let wall_ns = self.clock.wall_ns();
         let name = format!("{what} {}.{:03}", clock_text(wall_ns), wall_ns / 1_000_000 % 1000);
         let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
-        let named = desk.world().name(&name, wall_ns);
+        let (_flushes, mut world) = desk.still();
+        let named = world.name(&name, wall_ns);
         named.map(|_| ()).map_err(|error| super::failure(&path, &error))
     }
 

@@ -22,6 +22,9 @@ pub type Outcome = Result<(), ImageError>;
 /// Where mutator and writer meet.
 pub struct Desk {
     world: Mutex<World>,
+    /// Held while a flush is waited for without the world, and by whoever might step a commit
+    /// meanwhile: of two flushes at once only one is told of a failure.
+    flushes: Mutex<()>,
     state: Mutex<State>,
     bell: Condvar,
     /// Called when an outcome is there, from the writer's thread.
@@ -45,12 +48,18 @@ impl Desk {
     /// A desk with a world on it.
     pub fn new(world: World, on_outcome: Box<dyn Fn() + Send + Sync>) -> Arc<Desk> {
         let state = Mutex::new(State::default());
-        Arc::new(Desk { world: Mutex::new(world), state, bell: Condvar::new(), on_outcome })
+        Arc::new(Desk { world: Mutex::new(world), flushes: Mutex::new(()), state, bell: Condvar::new(), on_outcome })
     }
 
     /// The world, between two steps of the writer.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock()
+    }
+
+    /// The world, for a commit of its own (a name, a deletion): no flush is under way meanwhile.
+    pub fn still(&self) -> (MutexGuard<'_, ()>, MutexGuard<'_, World>) {
+        let flushes = self.flushes.lock();
+        (flushes, self.world.lock())
     }
 
     /// Whether a snapshot is in writing, or its outcome was not taken yet.
@@ -144,6 +153,7 @@ impl Desk {
             }
             return true;
         }
+        let _flushes = self.flushes.lock();
         let ticket = self.world().flush_ticket();
         let flushes = ticket.is_some();
         if let Some(ticket) = ticket {
