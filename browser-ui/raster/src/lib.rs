@@ -18,6 +18,7 @@ extern crate alloc;
 mod build;
 mod canvas;
 mod damage;
+mod display;
 pub mod fields;
 mod fonts;
 mod frame;
@@ -32,6 +33,7 @@ mod surface;
 mod text;
 
 pub use canvas::Target;
+pub use display::{Display, Feel, Screen, WindowWish};
 pub use fonts::{FontBytes, FontSource, Fonts, Found, LICENCES};
 pub use geometry::Scale;
 pub use glyphs::Glyphs;
