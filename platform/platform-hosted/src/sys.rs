@@ -136,3 +136,23 @@ pub fn terminal_extent() -> Option<(u32, u32)> {
         known.then_some((size.ws_col.into(), size.ws_row.into()))
     }
 }
+
+/// How the terminal on standard input treats what is typed.
+pub struct TerminalMode(libc::termios);
+
+impl TerminalMode {
+    /// The present one, if standard input is a terminal.
+    pub fn of_input() -> Option<TerminalMode> {
+        // SAFETY: Y1; `mode` is plain data and an out-pointer.
+        unsafe {
+            let mut mode: libc::termios = std::mem::zeroed();
+            (libc::tcgetattr(0, &mut mode) == 0).then_some(TerminalMode(mode))
+        }
+    }
+
+    /// Goes back to it. A terminal that went away needs none.
+    pub fn restore(&self) {
+        // SAFETY: Y1; the mode was read from the same terminal.
+        unsafe { libc::tcsetattr(0, libc::TCSADRAIN, &self.0) };
+    }
+}

@@ -40,8 +40,8 @@ fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
             eprintln!("warm: the machine gave a process up: {trace}");
             Exit::Program
         }
-        Ending::Stuck => {
-            eprintln!("warm: every process waits, for nothing that could come");
+        Ending::Stuck(trace) => {
+            eprintln!("warm: every process waits, and nothing can come to wake one\n{}", trace.trim_end());
             Exit::Program
         }
         Ending::Signal(signal) => Exit::World(128 + signal as u8),
