@@ -54,7 +54,30 @@ pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Ok(false),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOLCK | libc::EOPNOTSUPP)) => {
-            try_range_lock(file, kind, 0, 0)
+            // Bytes that a file can have; what lies behind them has meanings of its own.
+            try_range_lock(file, kind, 0, 1 << 62)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn range(kind: LockKind, offset: i64, bytes: i64) -> libc::flock {
+    let l_type = match kind {
+        LockKind::Exclusive => libc::F_WRLCK as i16,
+        LockKind::Shared => libc::F_RDLCK as i16,
+    };
+    libc::flock { l_type, l_whence: libc::SEEK_SET as i16, l_start: offset, l_len: bytes, l_pid: 0 }
+}
+
+/// Whether anybody else holds a lock on bytes of a file, shared or not.
+pub fn is_range_locked(file: &File, offset: i64, bytes: i64) -> io::Result<bool> {
+    let mut lock = range(LockKind::Exclusive, offset, bytes);
+    // SAFETY: Y1; `lock` is an in- and out-pointer that lives through the call.
+    match checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) }) {
+        Ok(()) => Ok(lock.l_type != libc::F_UNLCK as i16),
+        // Where there are no such locks, nobody holds one.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS)) => {
+            Ok(false)
         }
         Err(error) => Err(error),
     }
@@ -62,16 +85,7 @@ pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
 
 /// Tries to lock bytes of a file with an open-file-description lock (`bytes` 0: to the end).
 pub fn try_range_lock(file: &File, kind: LockKind, offset: i64, bytes: i64) -> io::Result<bool> {
-    let lock = libc::flock {
-        l_type: match kind {
-            LockKind::Exclusive => libc::F_WRLCK as i16,
-            LockKind::Shared => libc::F_RDLCK as i16,
-        },
-        l_whence: libc::SEEK_SET as i16,
-        l_start: offset,
-        l_len: bytes,
-        l_pid: 0,
-    };
+    let lock = range(kind, offset, bytes);
     // SAFETY: Y1; `lock` lives through the call.
     match checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) }) {
         Ok(()) => Ok(true),

@@ -21,9 +21,10 @@ fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue
     vec![subject, HostValue::List(words), working_folder()]
 }
 
-/// Brings the world in `file` to life, to be saved or not.
+/// Brings the world in `file` to life, to be saved or not. One that is not saved is a scratch branch
+/// of the last committed state, and may be open elsewhere.
 fn living(file: &Path, saving: Saving) -> Result<Living, Failure> {
-    let access = if saving == Saving::Never { Access::Read } else { Access::Write };
+    let access = if saving == Saving::Never { Access::Beside } else { Access::Write };
     Living::begin(keeper::open(file, access)?, saving)
 }
 
