@@ -123,17 +123,25 @@ pub fn random(into: &mut [u8]) -> io::Result<()> {
 
 /// Renames, unless something stands at the new path already.
 pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    let (from, to) = (c_path(from)?, c_path(to)?);
+    let (here, there) = (c_path(from)?, c_path(to)?);
+    let folder = libc::AT_FDCWD;
     // SAFETY: Y1; both texts are NUL-terminated and live through the call.
-    checked(unsafe {
-        libc::renameat2(
-            libc::AT_FDCWD,
-            from.as_ptr(),
-            libc::AT_FDCWD,
-            to.as_ptr(),
-            libc::RENAME_NOREPLACE,
-        )
-    })
+    let renamed =
+        unsafe { libc::renameat2(folder, here.as_ptr(), folder, there.as_ptr(), libc::RENAME_NOREPLACE) };
+    match checked(renamed) {
+        // File systems that cannot: a second name is never given in place of another file.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Lets a write beyond the limit on the size of files fail instead of ending the program.
+pub fn survive_file_size_limit() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {

@@ -166,7 +166,11 @@ pub fn home() -> Result<Exit, Failure> {
             let why = crate::file_store::plain(&error);
             Failure::new(Exit::Io, format!("cannot make {}: {why}", folder.display()))
         })?;
-        keeper::make(&file)?;
+        match keeper::make(&file) {
+            // Another `warm` made it at the same time.
+            Err(failure) if failure.exit == Exit::Exists && file.exists() => {}
+            made => made?,
+        }
     }
     open_file(&file, &[], Saving::Automatic)
 }
