@@ -14,7 +14,7 @@ use super::stack::Stack;
 use crate::heap::{Heap, HeapError, Roots};
 use crate::layout::{KnownObject, Word, root};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -266,6 +266,8 @@ pub struct Vm {
     pub(crate) services: Vec<Box<dyn Service>>,
     pub(crate) store: Box<dyn StoreHost>,
     pub(crate) doorbell: Arc<Doorbell>,
+    /// External semaphores that a service said it would have signalled.
+    pub(crate) owed: BTreeSet<u32>,
     pub(crate) stack_words: usize,
     pub(crate) stress: VmStress,
     pub(crate) stress_count: u32,
@@ -350,6 +352,7 @@ impl Vm {
             services: config.services,
             store: config.store,
             doorbell: config.doorbell,
+            owed: BTreeSet::new(),
             stack_words: config.stack_words,
             stress: VmStress::default(),
             stress_count: 0,

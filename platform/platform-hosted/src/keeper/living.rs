@@ -5,7 +5,6 @@
 //!   dirty, and at the end; between two requests the world runs.
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
-use super::host::{Host, settle, snapshot_of};
 use super::opened::{Opened, clock_text, heap_failure};
 use super::signals::{self, Wish};
 use super::writer::Desk;
@@ -14,6 +13,7 @@ use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
 use crate::services::{ConsoleService, FileService};
 use image::{ImageError, Keep, ThinPolicy};
+use keeper::{Host, settle, snapshot_of};
 use platform::{Clock, Service};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -68,6 +68,17 @@ pub struct Living {
     told: bool,
 }
 
+/// The store of a world; the machine's own log goes to standard error in a verbose run.
+fn host(desk: Option<Arc<dyn keeper::Desk>>, clock: Arc<HostedClock>) -> Host {
+    let verbose = std::env::var_os("WARM_LOG").is_some();
+    let log = move |line: &str| {
+        if verbose {
+            eprintln!("warm: {line}");
+        }
+    };
+    Host::new(desk, clock, Box::new(log))
+}
+
 /// A machine over a heap, with the services of this port.
 fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>) -> Result<(Vm, Wish), Failure> {
     let failed = |message: String| Failure::new(Exit::Io, message);
@@ -101,7 +112,7 @@ impl Living {
         // A world that is not saved keeps its file open: its pages come from there.
         let waker = clock.clone();
         let desk = Desk::new(world, Box::new(move || waker.wake()));
-        let host = Host::new(keeps.then(|| desk.clone()), clock.clone());
+        let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone());
         let (vm, wish) = machine(heap, host, clock.clone())?;
         let writer = if keeps { Some(desk.start()).transpose() } else { Ok(None) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
@@ -125,7 +136,7 @@ impl Living {
     /// A world that exists in memory only.
     pub fn scratch(heap: Heap) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
-        let (vm, wish) = machine(heap, Host::new(None, clock.clone()), clock.clone())?;
+        let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone())?;
         let now = clock.monotonic_ns();
         let mut living = Living {
             vm,

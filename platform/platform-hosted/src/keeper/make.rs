@@ -1,13 +1,13 @@
 //! Making a world: from the archive that is built into the program to a heap, and to a file.
 
 use super::errors::failure;
-use super::host::snapshot_of;
 use super::opened::{heap_failure, memory_cap};
 use crate::cli::{Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
 use image::{Budget, CreateOptions, Keep, OpenOptions, Progress, World};
+use keeper::snapshot_of;
 use platform::{Clock, Entropy, Store};
 use std::path::Path;
 use std::sync::Arc;
