@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// The program, with a bug if one is asked for (see `bin/seeded.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_seeded");
 /// When the cuts fall: before the program's first word too, by operations.
-const SPAN: Span = Span { operations: 500, time: Duration::from_millis(240) };
+const SPAN: Span = Span { operations: 500, time: Duration::from_millis(150) };
 /// In so long an edit is on the disk: flushed within 100 ms, and a machine that is busy.
 const SOON: Duration = Duration::from_millis(300);
 /// Cuts that one world lives through before a new one is put in.
@@ -174,13 +174,19 @@ fn mutator(seed: u64) -> String {
     MUTATE.replace("SEED", &seed.to_string()).replace("EACH", each)
 }
 
+/// The seeds of a world's lives.
+struct Seeds {
+    first: u64,
+    step: usize,
+    cuts: u64,
+}
+
 /// Cuts the power of one world again and again.
-fn lives(mounted: &Mounted, world: &Medium, script: &Path, seed: u64, fault: &str, cuts: u64, series: &mut Series) -> Result<(), String> {
+fn lives(mounted: &Mounted, world: &Medium, script: &Path, fault: &str, seeds: &Seeds, series: &mut Series) -> Result<(), String> {
     mounted.device.put(world.clone());
     let (file, script_text) = (mounted.file(), script.to_string_lossy());
     let mut said = Said::default();
-    for life in 0..cuts {
-        let seed = seed + life;
+    for (life, seed) in (seeds.first..).step_by(seeds.step).take(seeds.cuts as usize).enumerate() {
         std::fs::write(script, mutator(seed)).map_err(|error| error.to_string())?;
         let mut victim = program(fault, &["run", &file.to_string_lossy(), &script_text]);
         let report = mounted.power_cut(&mut victim, SPAN, seed).map_err(|error| error.to_string())?;
@@ -212,8 +218,8 @@ fn what_warm_acknowledged_survives_power_cuts() {
     let start = Instant::now();
     let mut series = Series::default();
     while series.cuts < wanted {
-        let (seed, cuts) = (first + 1000 * series.cuts, LIVES.min(wanted - series.cuts));
-        let lived = lives(&mounted, &world, &folder.join("mutate.st"), seed, "sound", cuts, &mut series);
+        let seeds = Seeds { first: first + 1000 * series.cuts, step: 1, cuts: LIVES.min(wanted - series.cuts) };
+        let lived = lives(&mounted, &world, &folder.join("mutate.st"), "sound", &seeds, &mut series);
         lived.expect("nothing acknowledged is lost");
     }
     println!("power cuts of warm: {series:?} in {:?}", start.elapsed());
@@ -227,11 +233,12 @@ fn a_warm_that_forgets_a_flush_is_noticed() {
     let mounted = mounted_or_fail("warm-seeded");
     let folder = std::env::temp_dir().join(format!("warm-power-seeded-{}", std::process::id()));
     let world = prepared(&folder);
-    for fault in ["skip_flush_before_record", "ack_before_last_flush", "journal_flush_forgotten"] {
+    let faults = [("skip_flush_before_record", 0), ("ack_before_last_flush", 0), ("journal_flush_forgotten", 1)];
+    for (fault, odd) in faults {
         let mut series = Series::default();
-        let noticed = (0..12).find_map(|round| {
-            let script = folder.join("mutate.st");
-            lives(&mounted, &world, &script, 77_000 + 1000 * round, fault, 10, &mut series).err()
+        let noticed = (0..30).find_map(|round| {
+            let seeds = Seeds { first: 77_000 + odd + 1000 * round, step: 2, cuts: 8 };
+            lives(&mounted, &world, &folder.join("mutate.st"), fault, &seeds, &mut series).err()
         });
         let line = noticed.unwrap_or_else(|| panic!("{fault} is not noticed: {series:?}"));
         let line: String = line.chars().take(300).collect();
