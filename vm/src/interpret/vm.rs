@@ -266,6 +266,8 @@ pub struct Vm {
     pub(crate) services: Vec<Box<dyn Service>>,
     pub(crate) store: Box<dyn StoreHost>,
     pub(crate) doorbell: Arc<Doorbell>,
+    /// Pages that were found lost, until the port takes them.
+    pub(crate) lost_pages: Vec<image::PageIndex>,
     /// External semaphores that a service said it would have signalled.
     pub(crate) owed: BTreeSet<u32>,
     pub(crate) stack_words: usize,
@@ -352,6 +354,7 @@ impl Vm {
             services: config.services,
             store: config.store,
             doorbell: config.doorbell,
+            lost_pages: Vec::new(),
             owed: BTreeSet::new(),
             stack_words: config.stack_words,
             stress: VmStress::default(),
@@ -524,6 +527,8 @@ impl Vm {
             only_young,
         };
         let result = act(&mut self.heap, &mut roots);
+        // What the collector alone has touched, nobody has computed with.
+        self.settle_losses();
         self.after_collection();
         result
     }
@@ -554,6 +559,7 @@ impl Vm {
         }
         if wants.mark {
             self.heap.mark_step(WORDS);
+            self.settle_losses();
         }
         if wants.finish {
             let _ = self.with_roots(false, |heap, roots| heap.finish(roots, Some(10 * WORDS)));
