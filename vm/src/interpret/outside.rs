@@ -64,6 +64,17 @@ impl Vm {
         true
     }
 
+    /// Before an effect outside: whether the running process may have computed with lost data. It is
+    /// told at its next send.
+    pub(crate) fn has_used_lost_data(&mut self) -> bool {
+        let found = self.settle_losses();
+        if found {
+            self.loss_untold = true;
+            self.fuel = 1;
+        }
+        found
+    }
+
     /// The pages that were found lost since the last call.
     pub fn take_lost_pages(&mut self) -> Vec<PageIndex> {
         self.settle_losses();

@@ -74,7 +74,8 @@ impl Vm {
         if self.current.sp < self.stack_words / 2 {
             self.current.allowed = self.stack_words;
         }
-        if self.settle_losses() {
+        if self.settle_losses() || core::mem::take(&mut self.loss_untold) {
+            self.loss_untold = false;
             // Methods are verified again; who ran may have computed with what is not there.
             self.purge_records();
             let (receiver, selector, nil) = (self.current.process, self.symbol("lostPage"), self.nil);

@@ -268,6 +268,8 @@ pub struct Vm {
     pub(crate) doorbell: Arc<Doorbell>,
     /// Pages that were found lost, until the port takes them.
     pub(crate) lost_pages: Vec<image::PageIndex>,
+    /// The process that runs is to be told of a lost page.
+    pub(crate) loss_untold: bool,
     /// External semaphores that a service said it would have signalled.
     pub(crate) owed: BTreeSet<u32>,
     pub(crate) stack_words: usize,
@@ -355,6 +357,7 @@ impl Vm {
             store: config.store,
             doorbell: config.doorbell,
             lost_pages: Vec::new(),
+            loss_untold: false,
             owed: BTreeSet::new(),
             stack_words: config.stack_words,
             stress: VmStress::default(),

@@ -141,8 +141,7 @@ impl Vm {
 }
 
 fn service_call(vm: &mut Vm, _: usize) -> Outcome {
-    if vm.settle_losses() {
-        vm.last_refusal = "a page that was just used is lost".to_string();
+    if vm.has_used_lost_data() {
         return LOST;
     }
     let (name, operation) = (vm.heap.resolve(vm.top(4)), vm.top(3));
@@ -218,8 +217,7 @@ fn refusal_code(vm: &mut Vm, refusal: &Refusal) -> &'static str {
 }
 
 fn snapshot(vm: &mut Vm, arguments: usize) -> Outcome {
-    if vm.settle_losses() {
-        vm.last_refusal = "a page that was just used is lost".to_string();
+    if vm.has_used_lost_data() {
         return LOST;
     }
     let resumed = vm.symbol("resumed");
@@ -236,8 +234,7 @@ fn snapshot(vm: &mut Vm, arguments: usize) -> Outcome {
 }
 
 fn store_call(vm: &mut Vm, _: usize) -> Outcome {
-    if vm.settle_losses() {
-        vm.last_refusal = "a page that was just used is lost".to_string();
+    if vm.has_used_lost_data() {
         return LOST;
     }
     let (operation, arguments) = (vm.heap.resolve(vm.top(1)), vm.heap.resolve(vm.top(0)));
@@ -253,8 +250,7 @@ fn store_call(vm: &mut Vm, _: usize) -> Outcome {
 }
 
 fn journal_append(vm: &mut Vm, _: usize) -> Outcome {
-    if vm.settle_losses() {
-        vm.last_refusal = "a page that was just used is lost".to_string();
+    if vm.has_used_lost_data() {
         return LOST;
     }
     let (draft, kind, bytes) = (vm.top(2), vm.top(1), vm.heap.resolve(vm.top(0)));
@@ -299,6 +295,9 @@ fn statistics(vm: &mut Vm, _: usize) -> Outcome {
 }
 
 fn exit_session(vm: &mut Vm, arguments: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let status = vm.top(0);
     if !status.is_integer() {
         return WRONG;

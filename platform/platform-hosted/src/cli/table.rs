@@ -52,6 +52,11 @@ const HASH: OptionRow = OptionRow {
     value: None,
     summary: "print the hash over the heap's pages, equal for worlds made from the same sources",
 };
+const ACCEPT: OptionRow = OptionRow {
+    name: "--accept",
+    value: None,
+    summary: "give up what is lost, so that the world collects and forgets again",
+};
 const PARTIAL: OptionRow = OptionRow {
     name: "--partial",
     value: None,
@@ -94,7 +99,7 @@ commands! {
     Delete "delete" "FILE MOMENT" (2, 2)
         "Delete a moment." "What no other moment shares becomes free space." [];
     Check "check" "FILE" (1, 1)
-        "Verify a world whole: every block, every object." "Names each damage and what it touches; changes nothing." [];
+        "Verify a world whole: every block, every object." "Names each damage and what it touches; changes nothing, but for --accept: pages that no copy is whole of become lost objects for good, and automatic moments that need them go." [ACCEPT];
     Info "info" "FILE" (1, 1)
         "Say what a file is: version, size, moments, state." "" [HASH];
     Help "help" "[COMMAND]" (0, 1)

@@ -2,6 +2,7 @@
 
 mod inspect;
 mod lines;
+mod losses;
 mod moments;
 mod repl;
 mod running;
