@@ -52,6 +52,12 @@ fn path(arguments: &Arguments, index: usize) -> PathBuf {
     arguments.words.get(index).map(PathBuf::from).unwrap_or_default()
 }
 
+/// A folder of the user's: where a variable says, else below HOME; `None` if neither is set.
+fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    set(variable).or_else(|| set("HOME").map(|home| home.join(below_home)))
+}
+
 /// A line on standard output; a closed pipe is quiet.
 fn say(line: &str) -> Result<(), Failure> {
     use std::io::Write;
