@@ -156,7 +156,12 @@ fn service_call(vm: &mut Vm, _: usize) -> Outcome {
             let handle = reply.handle.map_or(HostValue::Nil, |h| HostValue::Bytes(handle_bytes(h)));
             build(vm, &HostValue::List(vec![handle, HostValue::Bytes(reply.bytes)]))
         }
-        Err(refusal) => Outcome::Decline(Reason::Named(refusal_code(vm, &refusal))),
+        Err(refusal) => {
+            if refusal == Refusal::WouldBlock {
+                vm.owed.extend(semaphore);
+            }
+            Outcome::Decline(Reason::Named(refusal_code(vm, &refusal)))
+        }
     }
 }
 
