@@ -387,6 +387,11 @@ impl Heap {
         fired
     }
 
+    /// The ephemerons that wait to be taken.
+    pub fn fired(&self) -> &[Word] {
+        &self.fired
+    }
+
     /// Whether ephemerons wait to be taken.
     pub fn has_fired(&self) -> bool {
         !self.fired.is_empty()
