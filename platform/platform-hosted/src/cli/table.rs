@@ -63,6 +63,13 @@ const PARTIAL: OptionRow = OptionRow {
     summary: "load what can be loaded, and report what was skipped",
 };
 
+const SERIAL: OptionRow =
+    OptionRow { name: "--serial", value: None, summary: "talk to it on the serial line, which is this terminal" };
+const MEMORY: OptionRow =
+    OptionRow { name: "--memory", value: Some("SIZE"), summary: "how much memory it has: 256M, 2G; else 1G" };
+const TIMED: OptionRow =
+    OptionRow { name: "--timed", value: None, summary: "say how long the boot took" };
+
 commands! {
     Home "home" "" (0, 0)
         "Open your home world, made the first time."
@@ -88,6 +95,9 @@ commands! {
     Repl "repl" "FILE" (1, 1)
         "Talk to a world line by line."
         "An undeclared name becomes a variable of the conversation. After an error the process stays suspended: `:stack`, `:up`, `:down`, `:restart`, `:return EXPR`, `:proceed`, `:abandon`. Ctrl-C interrupts, Ctrl-D ends." [NO_SAVE];
+    Boot "boot" "FILE" (1, 1)
+        "Boot a world on a bare machine, under QEMU."
+        "The same file, without an operating system: what is done there is there when it is next opened, and back. `--serial` talks to it on the terminal; Ctrl-C interrupts, Ctrl-D ends. Needs qemu-system-x86_64." [SERIAL, MEMORY, TIMED];
     History "history" "FILE" (1, 1)
         "List the moments that the world keeps." "Newest last, with number, time, name and size." [];
     Name "name" "FILE NAME [MOMENT]" (2, 3)

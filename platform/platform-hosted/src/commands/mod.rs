@@ -1,5 +1,6 @@
 //! What each command does, a file for each kind.
 
+mod boot;
 mod inspect;
 mod lines;
 mod losses;
@@ -36,6 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => running::script(arguments),
         Command::Load => running::load(arguments),
         Command::Test => running::test(arguments),
+        Command::Boot => boot::boot(arguments),
         Command::Repl => running::repl(arguments),
         Command::History => moments::history(arguments),
         Command::Name => moments::name(arguments),
