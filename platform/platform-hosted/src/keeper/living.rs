@@ -16,18 +16,15 @@ use image::{ImageError, Keep, ThinPolicy};
 use keeper::{Host, settle, snapshot_of};
 use platform::{Clock, Service};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use vm::heap::Heap;
-use vm::interpret::{Ended, Handle, HostValue, RunEnd, Vm, VmConfig};
+use vm::interpret::{Ended, Handle, HostValue, Vm, VmConfig};
 use vm::layout::{KnownObject, PAGE_BYTES};
 
 /// How often a world is saved while it changes.
-const SAVE_EVERY_NS: u64 = 2_000_000_000;
+pub(super) const SAVE_EVERY_NS: u64 = 2_000_000_000;
 /// How often moments are thinned.
 const THIN_EVERY_NS: u64 = 60_000_000_000;
-/// Sends and backward jumps between two looks at the store.
-const SLICE: u64 = 200_000;
 /// Dirty bytes beyond which the world waits for the writer.
 const TOO_DIRTY_BYTES: usize = 256 << 20;
 
@@ -47,8 +44,8 @@ pub enum Ending {
     Ended(Ended),
     /// The session ended with a status.
     Exit(i64),
-    /// Every process waits, for nothing that could come.
-    Stuck,
+    /// Every process waits, for nothing that could come: the frames of the one that was waited for.
+    Stuck(String),
     /// The system asked the program to end, by a signal.
     Signal(i32),
 }
@@ -57,12 +54,12 @@ pub enum Ending {
 pub struct Living {
     /// Its machine.
     pub vm: Vm,
-    desk: Option<Arc<Desk>>,
+    pub(super) desk: Option<Arc<Desk>>,
     writer: Option<JoinHandle<()>>,
     store: Option<Arc<FileStore>>,
-    clock: Arc<HostedClock>,
-    wish: Wish,
-    saved_ns: u64,
+    pub(super) clock: Arc<HostedClock>,
+    pub(super) wish: Wish,
+    pub(super) saved_ns: u64,
     thinned_ns: u64,
     failed: Option<ImageError>,
     told: bool,
@@ -190,42 +187,9 @@ impl Living {
         self.drive(serial.map_err(|message| Failure::new(Exit::Io, message))?)
     }
 
-    /// Runs until a process ends, and keeps the world meanwhile.
-    pub fn drive(&mut self, serial: i64) -> Result<Ending, Failure> {
-        self.vm.watch(serial);
-        loop {
-            if let Some(ended) = self.vm.take_ended(serial) {
-                return Ok(Ending::Ended(ended));
-            }
-            let signal = self.wish.load(Ordering::SeqCst);
-            if signal != 0 {
-                return Ok(Ending::Signal(signal));
-            }
-            match self.vm.run(Some(SLICE)) {
-                RunEnd::Finished => {}
-                RunEnd::Exit(status) => return Ok(Ending::Exit(status)),
-                RunEnd::Budget => self.tend()?,
-                RunEnd::Idle(deadline) => {
-                    self.tend()?;
-                    self.sleep(deadline);
-                }
-            }
-        }
-    }
-
-    /// Waits for whatever comes first: the world's timer, the next saving, a ring at the door.
-    fn sleep(&mut self, deadline: Option<u64>) {
-        if self.vm.doorbell().is_rung() {
-            return;
-        }
-        let save = self.asks_for_saving().then_some(self.saved_ns + SAVE_EVERY_NS);
-        let until = [deadline, save].into_iter().flatten().min().unwrap_or(u64::MAX);
-        self.clock.sleep_until(until);
-    }
-
     /// Whether something changed that is worth a snapshot of its own: not what timers and the
     /// scheduler change.
-    fn asks_for_saving(&self) -> bool {
+    pub(super) fn asks_for_saving(&self) -> bool {
         self.desk.is_some() && self.vm.heap.asks_for_snapshot()
     }
 
@@ -234,7 +198,7 @@ impl Living {
     }
 
     /// Collection in slices, and the store's turn (V1).
-    fn tend(&mut self) -> Result<(), Failure> {
+    pub(super) fn tend(&mut self) -> Result<(), Failure> {
         let wants = self.vm.tend();
         let Some(desk) = self.desk.clone() else {
             if wants.flip {

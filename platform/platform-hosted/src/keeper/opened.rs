@@ -38,7 +38,7 @@ pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
         Failure::new(exit, error.message)
     })?;
     let store = Arc::new(store);
-    let read_only = access == Access::Read;
+    let read_only = matches!(access, Access::Read | Access::Beside);
     let mut random = [0; 24];
     crate::clock::HostedEntropy.fill(&mut random);
     let (identity, salt) = random.split_at(16);
