@@ -68,7 +68,7 @@ impl Vm {
             }
         }
         if wants.finish {
-            let finished = self.with_roots(false, |heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
+            let finished = self.with_roots(|heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
             if finished.is_ok() {
                 self.settle_symbols();
             }

@@ -108,8 +108,10 @@ impl Living {
         let keeps = saving == Saving::Automatic && !read_only;
         // A world that is not saved keeps its file open: its pages come from there.
         let waker = clock.clone();
+        let edits = world.journal_replay();
+        let edits = edits.map_err(|error| super::failure(store.path(), &error))?;
         let desk = Desk::new(world, Box::new(move || waker.wake()));
-        let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone());
+        let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
         let (vm, wish) = machine(heap, host, clock.clone())?;
         let writer = if keeps { Some(desk.start()).transpose() } else { Ok(None) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;

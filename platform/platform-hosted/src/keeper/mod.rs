@@ -21,4 +21,4 @@ pub use errors::failure;
 pub use ::keeper::{find_moment, kind};
 pub use living::{Ending, Living, Saving};
 pub use make::{make, scratch};
-pub use opened::{Opened, clock_text, open};
+pub use opened::{Opened, clock_text, open, seed_faults};

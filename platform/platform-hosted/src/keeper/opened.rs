@@ -4,12 +4,20 @@ use super::errors::failure;
 use crate::cli::{Exit, Failure};
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
-use image::{OpenOptions, OpenReport, Place, World};
+use image::{Faults, OpenOptions, OpenReport, Place, World};
 use platform::{Clock, Entropy, Store};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use vm::heap::{Heap, HeapConfig, HeapError};
 use vm::layout::{LOST_WORD, PAGE_BYTES};
+
+/// Seeded bugs of the worlds that this process opens: a test's program sets them, `warm` never does.
+static SEEDED: OnceLock<Faults> = OnceLock::new();
+
+/// Worlds are opened with these seeded bugs from now on, for a test that proves it would notice them.
+pub fn seed_faults(faults: Faults) {
+    let _ = SEEDED.set(faults);
+}
 
 /// A world's file, opened.
 pub struct Opened {
@@ -46,7 +54,7 @@ pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
         read_only,
         identity: identity.try_into().unwrap_or_default(),
         salt: u64::from_le_bytes(salt.try_into().unwrap_or_default()),
-        ..OpenOptions::default()
+        faults: SEEDED.get().copied().unwrap_or_default(),
     };
     let shared: Arc<dyn Store> = store.clone();
     let (world, report) = World::open(shared, &options).map_err(|error| failure(path, &error))?;
