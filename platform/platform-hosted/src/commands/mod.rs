@@ -5,6 +5,7 @@ mod lines;
 mod moments;
 mod repl;
 mod running;
+mod trying;
 
 use crate::cli::{Arguments, Command, Exit, Failure, help};
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => running::script(arguments),
         Command::Load => running::load(arguments),
         Command::Test => running::test(arguments),
+        Command::Try => trying::attempt(arguments),
         Command::Repl => running::repl(arguments),
         Command::History => moments::history(arguments),
         Command::Name => moments::name(arguments),
