@@ -91,7 +91,7 @@ impl Heap {
             }
         }
         self.statistics.flips += 1;
-        let pause = self.cpu_ns() - began;
+        let pause = self.cpu_ns() - began + core::mem::take(&mut self.before_flip_ns);
         self.statistics.flip_pauses.add(pause);
         Ok(frozen)
     }
@@ -139,7 +139,16 @@ impl Heap {
         })
     }
 
+    /// Time of the mutator that belongs to the pause of the next flip: the copying of frames.
+    pub fn add_to_next_flip(&mut self, ns: u64) {
+        self.before_flip_ns += ns;
+    }
+
     fn wants_cycle(&self) -> bool {
+        // A marker of a heap without barrier would not hear of what changed.
+        if !super::barrier::BARRIER {
+            return false;
+        }
         let enough = self.config.mark_after_bytes.max(self.used_bytes() / 4);
         self.mark_requested || self.old_growth >= enough
     }
@@ -376,6 +385,11 @@ impl Heap {
             self.set_header(object, header);
         }
         fired
+    }
+
+    /// The ephemerons that wait to be taken.
+    pub fn fired(&self) -> &[Word] {
+        &self.fired
     }
 
     /// Whether ephemerons wait to be taken.

@@ -160,6 +160,7 @@ pub struct Heap {
     limit_bytes: usize,
     over_limit: bool,
     declined: Decline,
+    before_flip_ns: u64,
     config: HeapConfig,
     stress: Stress,
     faults: Faults,
@@ -219,6 +220,7 @@ impl Heap {
         self.set_stress(self.stress);
     }
 
+    /// The mutator's processor time, 0 without a clock.
     pub(crate) fn cpu_ns(&self) -> u64 {
         self.clock.as_ref().map_or(0, |clock| clock.thread_cpu_ns())
     }

@@ -160,6 +160,7 @@ impl Heap {
             declined: Decline::EdenFull,
             stress: Stress::default(),
             faults: Faults::default(),
+            before_flip_ns: 0,
             statistics: Statistics::default(),
             clock: config.clock.clone(),
             config: HeapConfig { eden_max, eden_min: config.eden_min.min(eden_max), ..config },

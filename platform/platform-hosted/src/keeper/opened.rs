@@ -166,7 +166,8 @@ pub fn memory_cap() -> usize {
     kilobytes.map_or(8 << 30, |kilobytes| kilobytes * 768)
 }
 
-fn parse_bytes(text: &str) -> Option<usize> {
+/// A count of bytes, or with K, M or G.
+pub fn parse_bytes(text: &str) -> Option<usize> {
     let text = text.trim();
     let (number, shift) = match text.chars().last()? {
         'K' | 'k' => (&text[..text.len() - 1], 10),
