@@ -303,6 +303,11 @@ impl Surface {
         }
     }
 
+    /// Whether a frame was presented yet.
+    pub const fn has_frame(&self) -> bool {
+        self.header.is_some()
+    }
+
     /// Whether something must be painted.
     pub fn is_undrawn(&self) -> bool {
         !self.undrawn.is_empty()

@@ -1,12 +1,12 @@
 //! How each figure is measured.
 
 use super::program::{self, Folder};
-use super::{Measured, Options, Outcome, awfy};
+use super::{Measured, Options, Outcome, awfy, barrier, window};
 use std::path::Path;
 
 type Figure = (&'static str, fn(&Options) -> Outcome);
 
-/// Figures of the spine, in the order of the table of goals.
+/// Figures of the spine and of the window, in the order of the table of goals.
 const FIGURES: &[Figure] = &[
     ("interpreter_sends_per_s", |_| sends_per_s()),
     ("interpreter_vs_node_interpreter", awfy::against_node),
@@ -17,13 +17,15 @@ const FIGURES: &[Figure] = &[
     ("open_aged_vs_fresh", |_| open_aged()),
     ("kill_cases", |_| counted("kill_cases")),
     ("fault_cases", |_| counted("fault_cases")),
-    ("barrier_overhead_awfy", awfy::barrier_overhead),
-    ("barrier_overhead_stores", |_| Err("needs a build without barrier beside this one".to_owned())),
+    ("barrier_overhead_awfy", barrier::overhead_awfy),
+    ("barrier_overhead_stores", |_| barrier::overhead_stores()),
     ("snapshot_pause_p99_ms", |_| snapshot_pause()),
     ("scavenge_p99_ms", awfy::scavenge_p99),
     ("new_world_bytes", |_| new_world_bytes()),
     ("program_bytes", |_| bytes_of(&program::path())),
     ("resident_bytes", |_| resident_bytes()),
+    ("first_frame_ms", |_| window::first_frame()),
+    ("key_to_pixels_p99_ms", |_| window::key_to_pixels()),
 ];
 
 /// Whether there is a way to measure it.
