@@ -212,6 +212,9 @@ fn scenes(port: Port, server: &Server, start: Instant) -> Vec<String> {
     assert!(events.iter().any(|event| matches!(event, Event::Wheel { dx: 0, dy: -3840, precise: 0, .. })), "{events:?}");
     passed.push("the_pointer_and_its_wheel_arrive".to_owned());
 
+    // Nobody manages windows here, so nobody gives one the keyboard.
+    xdotool(&server.name, &["search", "--name", "a world", "windowfocus"]);
+    machine.until(|event| matches!(event, Event::Focused { has: 1 }));
     let typed = typing(&mut machine, server);
     passed.push(typed);
     keys_with_modifiers(&mut machine, server);

@@ -88,6 +88,7 @@ impl Drop for Server {
 struct Typist {
     socket: UnixStream,
     opcode: u8,
+    root: u32,
 }
 
 const KEY_PRESS: u8 = 2;
@@ -109,6 +110,11 @@ impl Typist {
         if head[0] != 1 {
             return Err(format!("the X server declines: {}", String::from_utf8_lossy(&rest)));
         }
+        // Behind the vendor's name and the formats of pixels stands the first screen; it begins with its root.
+        let vendor = usize::from(u16::from_le_bytes([rest[16], rest[17]])).next_multiple_of(4);
+        let at = 32 + vendor + 8 * usize::from(rest[21]);
+        let root = rest.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes);
+        let root = root.ok_or("the X server has no screen")?;
         // QueryExtension.
         let mut query = vec![98, 0, 4, 0, 5, 0, 0, 0];
         query.extend_from_slice(b"XTEST\0\0\0");
@@ -118,7 +124,24 @@ impl Typist {
         if reply[8] == 0 {
             return Err("the X server has no XTEST".to_owned());
         }
-        Ok(Typist { socket, opcode: reply[9] })
+        Ok(Typist { socket, opcode: reply[9], root })
+    }
+
+    /// Gives the keyboard to the newest window: QueryTree, SetInputFocus. Nobody manages windows here.
+    fn focus(&mut self) -> Result<(), String> {
+        let told = |error: std::io::Error| format!("the X server: {error}");
+        let mut query = vec![15, 0, 2, 0];
+        query.extend_from_slice(&self.root.to_le_bytes());
+        self.socket.write_all(&query).map_err(told)?;
+        let mut reply = [0; 32];
+        self.socket.read_exact(&mut reply).map_err(told)?;
+        let mut children = vec![0; 4 * usize::from(u16::from_le_bytes([reply[16], reply[17]]))];
+        self.socket.read_exact(&mut children).map_err(told)?;
+        let newest = children.last_chunk::<4>().ok_or("no window is open")?;
+        let mut request = vec![42, 1, 3, 0];
+        request.extend_from_slice(newest);
+        request.extend_from_slice(&[0; 4]);
+        self.socket.write_all(&request).map_err(told)
     }
 
     /// FakeInput.
@@ -207,6 +230,7 @@ pub fn key_to_pixels() -> Outcome {
     let _shown = Shown::start(&stage.server, &stage.world)?;
     until("a first frame", || is_painted(&stage.server).then_some(()))?;
     let mut typist = Typist::new(&stage.server.name)?;
+    typist.focus()?;
     // Everything that a start brings is over, the caret's blinking aside.
     std::thread::sleep(Duration::from_secs(2));
     let (top, rows) = band(&stage.server, &mut typist)?;
