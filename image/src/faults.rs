@@ -81,6 +81,12 @@ faults! {
     journal_overwrites_uncovered,
     /// After a flush the next record goes into the block that was flushed.
     journal_shares_flushed_block,
+    /// Journal records that an earlier process left are not written anew.
+    trust_inherited_records,
+    /// A journal that cannot be read is taken as one that ends there.
+    journal_trouble_unheeded,
+    /// Relieving the journal is tried again at once when it failed.
+    relief_without_pause,
     /// A flush of the journal flushes nothing.
     journal_flush_forgotten,
     /// A commit covers the journal up to its end instead of up to its flip.

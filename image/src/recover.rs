@@ -225,6 +225,15 @@ impl Ring {
     }
 }
 
+/// Writes a commit's record anew, as it is: whatever a power cut leaves of that, it says the same.
+pub(crate) fn rewrite_record(disk: &Disk, commit: &Commit) -> Result<(), ImageError> {
+    let slot = u64::from(commit.number.0 % disk.geometry.ring_slots);
+    let mut bytes = zero_block();
+    commit.encode(&mut bytes);
+    disk.write(disk.geometry.ring_a.plus(slot), &*bytes)?;
+    disk.write(disk.geometry.ring_b.plus(slot), &*bytes)
+}
+
 /// Blanks the slot of a commit that was given up, in both rings.
 pub(crate) fn blank_slot(disk: &Disk, number: CommitNumber) -> Result<(), ImageError> {
     let slot = u64::from(number.0 % disk.geometry.ring_slots);

@@ -69,6 +69,12 @@ pub trait Store: Send + Sync {
     /// Returns when everything written before the call is durable (S1, S2).
     fn flush(&self) -> Result<(), StoreError>;
 
+    /// As [`Store::flush`], and may run at the same time as one from another thread: a failure that
+    /// concerns what was written before both calls is told to both.
+    fn flush_beside(&self) -> Result<(), StoreError> {
+        self.flush()
+    }
+
     /// Says that the range's content is no longer needed; it may read as zero afterwards.
     fn discard(&self, offset: u64, bytes: u64) -> Result<(), StoreError> {
         let _ = (offset, bytes);
