@@ -125,6 +125,11 @@ impl Disk {
         Ok(self.store.grow(length(end.0))?)
     }
 
+    /// Whether somebody else reads the store; if that cannot be known, somebody does.
+    pub(crate) fn is_read(&self) -> bool {
+        self.store.has_readers().unwrap_or(true)
+    }
+
     /// Makes everything written so far durable.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         self.store.flush()

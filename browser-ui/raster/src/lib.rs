@@ -1,13 +1,20 @@
 //! Pixels and text layout from command buffers.
 //!
 //! Duty: turn one frame's commands into pixels, for whatever shows them: a window, a bare framebuffer,
-//! a picture file. The room is open and empty: the stream's format and the renderer come with the first
-//! window.
+//! a picture file. `STREAM.md` describes the commands.
 //!
 //! Invariants
 //! - P1 The command stream is versioned and self-contained, so that it replays anywhere.
-//! - P2 No oop comes here: text and spans are handed over by value, layouts by handle.
+//! - P2 No oop comes here: text and spans are handed over by value, layouts by number.
+//! - P3 The same bytes at the same scale give the same pixels, whatever was painted before.
 //!
-//! Must not know: objects, what a view is.
+//! Knows: `platform`'s contract. Must not know: objects, what a view is, windows.
 
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod fields;
+pub mod roles;
+pub mod stream;

@@ -206,7 +206,9 @@ impl World {
             head: found.head.clone(),
             parent: found.parent.clone(),
         };
-        if !options.read_only {
+        if options.read_only {
+            world.list_waits = report.clean;
+        } else {
             world.find_free_blocks(&found);
         }
         Ok((world, report))
@@ -248,6 +250,11 @@ impl World {
         self.begin_sweep();
     }
 
+    /// Looks for readers, before blocks may become free.
+    pub(super) fn note_readers(&mut self) {
+        self.blocks.is_read = self.disk.is_read();
+    }
+
     /// Takes over the rows of a free list; `false`, and nothing is taken, if they cannot be true.
     fn learn_listed(&mut self, rows: &[[u8; 16]]) -> bool {
         let (first, end) = (self.disk.geometry.first_data, self.blocks.high_water());
@@ -263,6 +270,7 @@ impl World {
                 self.blocks.learn_pending(by, run);
             }
         }
+        self.note_readers();
         self.blocks.learn(&free, self.head.parent);
         true
     }
@@ -538,6 +546,7 @@ impl World {
         self.highest = self.highest.max(number);
         self.voided.clear();
         (self.settled, self.relief_failed) = (true, false);
+        self.note_readers();
         self.blocks.acknowledged(number, self.head.parent);
         if let Some(parent) = &self.parent {
             self.journal.covered_up_to(parent.journal.place);
@@ -608,15 +617,15 @@ impl World {
         self.journal.is_pressed(&self.disk)
     }
 
-    /// Gives the journal what room it can have without a snapshot, now; `false` if there is none.
-    pub fn make_journal_room(&mut self) -> Result<bool, ImageError> {
+    /// Gives the journal what room it can have without a snapshot, now.
+    pub fn make_journal_room(&mut self) -> Result<(), ImageError> {
         self.finish_job();
         if !self.is_relief_possible() {
-            return Ok(false);
+            return Ok(());
         }
         let commit = self.next_commit(self.head.wall_ns)?;
         let orders = self.orders();
-        self.run_commit(commit, orders, Purpose::Keeping).map(|_| true)
+        self.run_commit(commit, orders, Purpose::Keeping).map(drop)
     }
 
     /// A commit that follows the head and differs in nothing yet.

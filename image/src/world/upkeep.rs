@@ -57,6 +57,7 @@ impl World {
                 }
             }
         }
+        self.note_readers();
         self.blocks.learn(&free, self.head.parent);
     }
 
@@ -146,7 +147,8 @@ impl World {
     }
 
     /// Blocks in the store, by what they are: all that were ever written, and those that are free.
-    pub fn block_counts(&self) -> (u64, u64) {
+    pub fn block_counts(&mut self) -> (u64, u64) {
+        self.learn_free_list();
         (self.blocks.high_water().0, self.blocks.free_blocks())
     }
 

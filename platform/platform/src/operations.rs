@@ -67,6 +67,39 @@ operations! {
     }
 }
 
+operations! {
+    /// Service `display`: windows, pictures, text layout. Lengths are in 1/64 logical pixels (i32), a
+    /// stream is as `browser-ui/raster/STREAM.md` says, events as [`crate::events`] says. A handle names
+    /// a surface: a window, or a picture that nobody sees. Refusals: `noDisplay`, `notFound` (no such
+    /// layout), `malformed`, `full`, `io`.
+    DisplayOperation {
+        1 OpenWindow "text title, u32 width, u32 height (whole logical pixels)" "handle" "Opens a window; its first event is Resized.";
+        2 OpenPicture "u32 width, u32 height (whole logical pixels), u32 scale in 1/64" "handle" "Makes a surface that nobody sees; it takes frames and posted events as a window does.";
+        3 Close "handle" "" "Closes it.";
+        4 Present "handle, a stream" "" "Shows a frame. A malformed one is refused and changes nothing.";
+        5 Measure "handle, a stream of Layout commands only" "per layout: u32 id, u32 lines, i32 width, i32 height" "Lays text out. The next frame defines it again, which then costs nothing.";
+        6 Lines "handle, u32 id" "per line: u32 first byte, u32 byte behind the last, i32 top, i32 height, i32 baseline, i32 left, i32 width" "The lines of a layout. Each LF belongs to the line that it ends.";
+        7 HitTest "handle, u32 id, i32 x, i32 y" "u32 byte, u8 1 if the place is on text" "Where a caret goes that is set at a place.";
+        8 CaretRectangle "handle, u32 id, u32 byte" "i32 x, i32 y, i32 width, i32 height" "Where the caret before a byte stands.";
+        9 Marks "handle, u32 id, u32 from, u32 to" "per rectangle: i32 x, i32 y, i32 width, i32 height" "What covers the text between two bytes: for selections.";
+        10 NextEvents "handle" "events" "What happened, oldest first; would block: the semaphore is signalled when something has.";
+        11 Post "handle, events" "" "Adds events as if they had happened: for tests and replays.";
+        12 SetTitle "handle, text" "" "The window's title.";
+        13 Raise "handle" "" "Brings the window to the front.";
+        14 SetZoom "handle, u32 zoom in 1/64" "" "Scales all of a surface; a Resized event follows.";
+        15 SetPointer "handle, u8: 0 arrow, 1 text, 2 hand, 3 move left and right, 4 move up and down, 5 busy, 6 none" "" "The pointer's shape.";
+        16 SetInput "handle, u8 1 if text is awaited, i32 x, i32 y, i32 width, i32 height" "" "Where the caret is, so that an input method stands beside it.";
+        17 GetClipboard "u8: 0 clipboard, 1 primary selection" "text" "The text that was copied; empty if there is none.";
+        18 SetClipboard "u8: 0 clipboard, 1 primary selection, text" "" "Offers a text to other programs.";
+        19 Picture "handle" "a PNG" "The last frame as it is shown.";
+        20 Extent "handle" "i32 width, i32 height, u32 scale in 1/64 (zoom within)" "How large it is.";
+        21 Availability "" "u8 1 if windows can be opened, text why not" "Whether somebody could see a window.";
+        22 Statistics "handle" "u64s: frames shown, frames painted, last paint ns, pixels painted last, glyphs kept, bytes of glyphs, layouts, bytes of layouts" "What the surface costs.";
+        23 Replay "handle" "a stream" "The last frame as a keyframe with all its definitions.";
+        24 Feel "" "u8 theme (0 light, 1 dark, 2 unknown), u32 blink ms (0 never), u32 double click ms" "What the user's desktop asks for.";
+    }
+}
+
 /// Reads fields of a request or reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {
@@ -103,6 +136,11 @@ impl<'a> Fields<'a> {
     /// The next 32-bit number.
     pub fn u32(&mut self) -> Result<u32, Refusal> {
         self.array("32-bit number").map(u32::from_le_bytes)
+    }
+
+    /// The next signed 32-bit number.
+    pub fn i32(&mut self) -> Result<i32, Refusal> {
+        self.array("32-bit number").map(i32::from_le_bytes)
     }
 
     /// The next 64-bit number.
@@ -148,6 +186,11 @@ impl Packed {
         self
     }
 
+    /// Appends a signed 32-bit number.
+    pub fn i32(self, value: i32) -> Packed {
+        self.u32(value as u32)
+    }
+
     /// Appends a 64-bit number.
     pub fn u64(mut self, value: u64) -> Packed {
         self.bytes.extend_from_slice(&value.to_le_bytes());
@@ -169,6 +212,12 @@ impl Packed {
     /// Appends several texts.
     pub fn texts(self, texts: impl IntoIterator<Item = String>) -> Packed {
         texts.into_iter().fold(self, |packed, text| packed.text(&text))
+    }
+
+    /// Appends bytes as they are.
+    pub fn raw(mut self, bytes: &[u8]) -> Packed {
+        self.bytes.extend_from_slice(bytes);
+        self
     }
 
     /// The bytes.

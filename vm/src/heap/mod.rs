@@ -69,6 +69,14 @@ pub const MAX_FORWARDING: usize = 64;
 pub trait Roots {
     /// Calls `visit` with every such word; it may change the word.
     fn visit(&mut self, visit: &mut dyn FnMut(&mut Word));
+
+    /// Calls `visit` with every such word that may refer to a young object; it may change the word,
+    /// and answers whether it refers to a young object then.
+    fn visit_young(&mut self, visit: &mut dyn FnMut(&mut Word) -> bool) {
+        self.visit(&mut |word| {
+            visit(word);
+        });
+    }
 }
 
 /// No roots but those in the heap itself.

@@ -76,6 +76,21 @@ impl Heap {
         if core::mem::take(&mut self.scavenger.exhausted) { Err(HeapError::Exhausted) } else { Ok(()) }
     }
 
+    /// Whether a word that should be a root refers to no object any more, as far as can be told after
+    /// a scavenge: for tests of what visits roots.
+    pub fn is_stale(&self, word: Word) -> bool {
+        let address = word.address();
+        if !word.is_reference() || word == Word::NONE || !self.words.holds(address) {
+            return false;
+        }
+        let block = self.shared.block_of(address);
+        match self.shared.states.get(block) {
+            state::EDEN => address >= self.eden.next,
+            state::YOUNG => !self.young.iter().any(|young| young.block == block),
+            _ => self.shared.kind(block) == BlockKind::Free || !self.is_object(word),
+        }
+    }
+
     fn tell_phase(&self, phase: u8) {
         if let Some(place) = self.config.phase {
             place.store(phase, core::sync::atomic::Ordering::Relaxed);
@@ -121,7 +136,10 @@ impl Heap {
     }
 
     fn scavenge_roots(&mut self, roots: &mut dyn Roots) {
-        roots.visit(&mut |word| *word = self.moved(*word));
+        roots.visit_young(&mut |word| {
+            *word = self.moved(*word);
+            self.is_young(*word)
+        });
         for index in [root::KNOWN_OBJECTS, root::STACK_IMAGES] {
             let old = self.root_word(index);
             let new = self.moved(Word(old)).0;

@@ -51,6 +51,12 @@ impl Vm {
         self.awaited = serial;
     }
 
+    /// Whether something outside may still ring for a process: a service owes a signal, or may send
+    /// one unasked. What a timer will do, `run` says itself.
+    pub fn may_be_rung(&self) -> bool {
+        !self.owed.is_empty() || self.services.iter().any(|service| service.may_ring())
+    }
+
     /// A slice of the collection that runs, if one does; answers what else the heap wants.
     pub fn tend(&mut self) -> Wants {
         let wants = self.heap.wants();
@@ -62,7 +68,7 @@ impl Vm {
             }
         }
         if wants.finish {
-            let finished = self.with_roots(false, |heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
+            let finished = self.with_roots(|heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
             if finished.is_ok() {
                 self.settle_symbols();
             }

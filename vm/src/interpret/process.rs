@@ -142,6 +142,7 @@ impl Vm {
             while bits != 0 {
                 let index = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
+                self.owed.remove(&(index as u32));
                 let table = self.known(KnownObject::ExternalSemaphores);
                 if let Some(semaphore) = index.checked_sub(1).and_then(|i| self.slot_of(table, i)) {
                     self.signal(semaphore);

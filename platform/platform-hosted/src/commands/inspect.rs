@@ -77,7 +77,7 @@ pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
 /// `warm info FILE [--hash]`
 pub fn info(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
-    let mut opened = keeper::open(&path, Access::Read)?;
+    let mut opened = keeper::open(&path, Access::Beside)?;
     if arguments.has("--hash") {
         let heap = opened.heap(Arc::new(HostedClock::default()))?;
         say(&vm::archive::world_hash(&heap))?;

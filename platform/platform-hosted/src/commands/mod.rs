@@ -1,6 +1,7 @@
 //! What each command does, a file for each kind.
 
 mod inspect;
+mod lines;
 mod moments;
 mod repl;
 mod running;

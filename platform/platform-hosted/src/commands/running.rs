@@ -21,9 +21,10 @@ fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue
     vec![subject, HostValue::List(words), working_folder()]
 }
 
-/// Brings the world in `file` to life, to be saved or not.
+/// Brings the world in `file` to life, to be saved or not. One that is not saved is a scratch branch
+/// of the last committed state, and may be open elsewhere.
 fn living(file: &Path, saving: Saving) -> Result<Living, Failure> {
-    let access = if saving == Saving::Never { Access::Read } else { Access::Write };
+    let access = if saving == Saving::Never { Access::Beside } else { Access::Write };
     Living::begin(keeper::open(file, access)?, saving)
 }
 
@@ -40,8 +41,8 @@ fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
             eprintln!("warm: the machine gave a process up: {trace}");
             Exit::Program
         }
-        Ending::Stuck => {
-            eprintln!("warm: every process waits, for nothing that could come");
+        Ending::Stuck(trace) => {
+            eprintln!("warm: every process waits, and nothing can come to wake one\n{}", trace.trim_end());
             Exit::Program
         }
         Ending::Signal(signal) => Exit::World(128 + signal as u8),
@@ -165,7 +166,11 @@ pub fn home() -> Result<Exit, Failure> {
             let why = crate::file_store::plain(&error);
             Failure::new(Exit::Io, format!("cannot make {}: {why}", folder.display()))
         })?;
-        keeper::make(&file)?;
+        match keeper::make(&file) {
+            // Another `warm` made it at the same time.
+            Err(failure) if failure.exit == Exit::Exists && file.exists() => {}
+            made => made?,
+        }
     }
     open_file(&file, &[], Saving::Automatic)
 }

@@ -5,7 +5,6 @@
 //!   dirty, and at the end; between two requests the world runs.
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
-use super::host::{Host, settle, snapshot_of};
 use super::opened::{Opened, clock_text, heap_failure};
 use super::signals::{self, Wish};
 use super::writer::Desk;
@@ -14,20 +13,18 @@ use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
 use crate::services::{ConsoleService, FileService};
 use image::{ImageError, Keep, ThinPolicy};
+use keeper::{Host, settle, snapshot_of};
 use platform::{Clock, Service};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use vm::heap::Heap;
-use vm::interpret::{Ended, Handle, HostValue, RunEnd, Vm, VmConfig};
+use vm::interpret::{Ended, Handle, HostValue, Vm, VmConfig};
 use vm::layout::{KnownObject, PAGE_BYTES};
 
 /// How often a world is saved while it changes.
-const SAVE_EVERY_NS: u64 = 2_000_000_000;
+pub(super) const SAVE_EVERY_NS: u64 = 2_000_000_000;
 /// How often moments are thinned.
 const THIN_EVERY_NS: u64 = 60_000_000_000;
-/// Sends and backward jumps between two looks at the store.
-const SLICE: u64 = 200_000;
 /// Dirty bytes beyond which the world waits for the writer.
 const TOO_DIRTY_BYTES: usize = 256 << 20;
 
@@ -47,8 +44,8 @@ pub enum Ending {
     Ended(Ended),
     /// The session ended with a status.
     Exit(i64),
-    /// Every process waits, for nothing that could come.
-    Stuck,
+    /// Every process waits, for nothing that could come: the frames of the one that was waited for.
+    Stuck(String),
     /// The system asked the program to end, by a signal.
     Signal(i32),
 }
@@ -57,15 +54,26 @@ pub enum Ending {
 pub struct Living {
     /// Its machine.
     pub vm: Vm,
-    desk: Option<Arc<Desk>>,
-    writer: Option<JoinHandle<()>>,
+    pub(super) desk: Option<Arc<Desk>>,
+    writer: Vec<JoinHandle<()>>,
     store: Option<Arc<FileStore>>,
-    clock: Arc<HostedClock>,
-    wish: Wish,
-    saved_ns: u64,
+    pub(super) clock: Arc<HostedClock>,
+    pub(super) wish: Wish,
+    pub(super) saved_ns: u64,
     thinned_ns: u64,
     failed: Option<ImageError>,
     told: bool,
+}
+
+/// The store of a world; the machine's own log goes to standard error in a verbose run.
+fn host(desk: Option<Arc<dyn keeper::Desk>>, clock: Arc<HostedClock>) -> Host {
+    let verbose = std::env::var_os("WARM_LOG").is_some();
+    let log = move |line: &str| {
+        if verbose {
+            eprintln!("warm: {line}");
+        }
+    };
+    Host::new(desk, clock, Box::new(log))
 }
 
 /// A machine over a heap, with the services of this port.
@@ -103,9 +111,9 @@ impl Living {
         let edits = world.journal_replay();
         let edits = edits.map_err(|error| super::failure(store.path(), &error))?;
         let desk = Desk::new(world, Box::new(move || waker.wake()));
-        let host = Host::new(keeps.then(|| desk.clone()), clock.clone()).with_edits(edits);
+        let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
         let (vm, wish) = machine(heap, host, clock.clone())?;
-        let writer = if keeps { Some(desk.start()).transpose() } else { Ok(None) };
+        let writer = if keeps { desk.start() } else { Ok(Vec::new()) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
         let now = clock.monotonic_ns();
         let mut living = Living {
@@ -127,12 +135,12 @@ impl Living {
     /// A world that exists in memory only.
     pub fn scratch(heap: Heap) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
-        let (vm, wish) = machine(heap, Host::new(None, clock.clone()), clock.clone())?;
+        let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone())?;
         let now = clock.monotonic_ns();
         let mut living = Living {
             vm,
             desk: None,
-            writer: None,
+            writer: Vec::new(),
             store: None,
             clock,
             wish,
@@ -181,42 +189,9 @@ impl Living {
         self.drive(serial.map_err(|message| Failure::new(Exit::Io, message))?)
     }
 
-    /// Runs until a process ends, and keeps the world meanwhile.
-    pub fn drive(&mut self, serial: i64) -> Result<Ending, Failure> {
-        self.vm.watch(serial);
-        loop {
-            if let Some(ended) = self.vm.take_ended(serial) {
-                return Ok(Ending::Ended(ended));
-            }
-            let signal = self.wish.load(Ordering::SeqCst);
-            if signal != 0 {
-                return Ok(Ending::Signal(signal));
-            }
-            match self.vm.run(Some(SLICE)) {
-                RunEnd::Finished => {}
-                RunEnd::Exit(status) => return Ok(Ending::Exit(status)),
-                RunEnd::Budget => self.tend()?,
-                RunEnd::Idle(deadline) => {
-                    self.tend()?;
-                    self.sleep(deadline);
-                }
-            }
-        }
-    }
-
-    /// Waits for whatever comes first: the world's timer, the next saving, a ring at the door.
-    fn sleep(&mut self, deadline: Option<u64>) {
-        if self.vm.doorbell().is_rung() {
-            return;
-        }
-        let save = self.asks_for_saving().then_some(self.saved_ns + SAVE_EVERY_NS);
-        let until = [deadline, save].into_iter().flatten().min().unwrap_or(u64::MAX);
-        self.clock.sleep_until(until);
-    }
-
     /// Whether something changed that is worth a snapshot of its own: not what timers and the
     /// scheduler change.
-    fn asks_for_saving(&self) -> bool {
+    pub(super) fn asks_for_saving(&self) -> bool {
         self.desk.is_some() && self.vm.heap.asks_for_snapshot()
     }
 
@@ -225,7 +200,7 @@ impl Living {
     }
 
     /// Collection in slices, and the store's turn (V1).
-    fn tend(&mut self) -> Result<(), Failure> {
+    pub(super) fn tend(&mut self) -> Result<(), Failure> {
         let wants = self.vm.tend();
         let Some(desk) = self.desk.clone() else {
             if wants.flip {
@@ -246,12 +221,11 @@ impl Living {
             let outcome = settle(&mut self.vm.heap, desk.wait());
             self.note(outcome);
         }
-        if (is_due || wants.flip) && !desk.is_busy() {
-            // Before the flip: thinning would finish a snapshot in writing on this thread.
-            if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-                self.thinned_ns = now;
-                self.thin(&desk);
-            }
+        if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
+            self.thinned_ns = now;
+            desk.ask_thinning(ThinPolicy::usual(self.vm.heap.used_bytes() as u64), self.clock.wall_ns());
+        }
+        if !desk.is_busy() && (is_due || wants.flip || desk.world().is_journal_pressed()) {
             self.begin_saving(&desk)?;
         }
         Ok(())
@@ -266,13 +240,6 @@ impl Living {
             self.note(outcome);
         }
         Ok(())
-    }
-
-    fn thin(&mut self, desk: &Arc<Desk>) {
-        let policy = ThinPolicy::usual(self.vm.heap.used_bytes() as u64);
-        // What could not be thinned now is thinned a minute later.
-        let (_flushes, mut world) = desk.still();
-        let _ = world.thin(&policy, self.clock.wall_ns());
     }
 
     /// Remembers a failed snapshot, and says so once until one succeeds.
@@ -303,7 +270,8 @@ impl Living {
                 let outcome = settle(&mut self.vm.heap, desk.wait());
                 self.note(outcome);
             }
-            if self.failed.is_none() && !self.has_something_to_save() && attempt > 0 {
+            let is_saved = self.failed.is_none() && !self.has_something_to_save();
+            if is_saved && (attempt > 0 || desk.world().is_settled()) {
                 break;
             }
             self.begin_saving(&desk)?;
@@ -368,8 +336,8 @@ impl Living {
         let moved = self.store.as_ref().and_then(|store| store.moved());
         if let Some(desk) = self.desk.take() {
             desk.end();
-            if let Some(writer) = self.writer.take() {
-                let _ = writer.join();
+            for thread in self.writer.drain(..) {
+                let _ = thread.join();
             }
             let wall_ns = self.clock.wall_ns();
             desk.world().close(wall_ns).map_err(|error| {

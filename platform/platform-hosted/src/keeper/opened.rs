@@ -46,7 +46,7 @@ pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
         Failure::new(exit, error.message)
     })?;
     let store = Arc::new(store);
-    let read_only = access == Access::Read;
+    let read_only = matches!(access, Access::Read | Access::Beside);
     let mut random = [0; 24];
     crate::clock::HostedEntropy.fill(&mut random);
     let (identity, salt) = random.split_at(16);
@@ -159,39 +159,12 @@ fn parse_bytes(text: &str) -> Option<usize> {
 
 /// A wall time as `2026-01-31 12:34:56` in local time.
 pub fn clock_text(wall_ns: i64) -> String {
-    let offset = crate::clock::HostedClock::default().utc_offset_s(wall_ns);
-    let seconds = wall_ns.div_euclid(1_000_000_000) + i64::from(offset);
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
-}
-
-/// Year, month and day of a count of days since 1970-01-01 (proleptic Gregorian calendar, by eras of
-/// 400 years that begin in March).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
+    keeper::date_text(wall_ns, crate::clock::HostedClock::default().utc_offset_s(wall_ns))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_become_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(-1), (1969, 12, 31));
-        assert_eq!(civil(20_783), (2026, 11, 26));
-    }
 
     #[test]
     fn sizes_are_read_with_their_unit() {
