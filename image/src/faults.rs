@@ -37,6 +37,8 @@ faults! {
     commit_before_pages,
     /// The mirror ring is not written.
     skip_mirror,
+    /// The map's topmost node is written once only.
+    skip_map_copy,
     /// A flush that failed is simply tried again on the same blocks.
     retry_failed_flush,
     /// A failed flush of the journal does not fail the snapshot in writing.

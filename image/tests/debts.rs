@@ -53,9 +53,11 @@ fn the_record_of_a_commit_that_was_not_settled_is_written_anew() {
     next.pages = bench.pages.clone();
     next.snapshot(&[(3, 3)], Keep::No);
     assert!(next.world.is_settled());
-    let rotten_next = next.world.head().map.entry.block;
+    let head = next.world.head().clone();
     let mut medium = next.store.cut(&Survivors::Nothing);
-    medium.flip_bits((1 << 20) + rotten_next.0 * 4096, 1);
+    for rotten in [head.map.entry.block, head.map_copy] {
+        medium.flip_bits((1 << 20) + rotten.0 * 4096, 1);
+    }
     let (_, report) = Bench::open(medium, 3).expect("open the parent");
     assert_eq!(report.opened, opened, "{report:?}");
 }
@@ -144,4 +146,36 @@ fn a_journal_flush_runs_beside_a_snapshot_and_what_is_typed_meanwhile_starts_a_b
     let (again, _) = Bench::open(bench.store.cut(&Survivors::Nothing), 3).expect("open");
     let found: Vec<u64> = again.world.journal_replay().expect("replay").iter().map(|record| record.serial).collect();
     assert_eq!(found, [1, 2]);
+}
+
+#[test]
+fn a_map_root_that_rots_is_mended_by_its_copy() {
+    let rotten = |faults: Faults, copy_too: bool| {
+        let mut bench = Bench::with(&common::small(), faults);
+        // The only snapshot: nothing else could be opened.
+        bench.snapshot(&[(1, 1), (300, 2), (70_000, 3)], Keep::Automatic);
+        let head = bench.world.head().clone();
+        let mut medium = bench.store.cut(&Survivors::Nothing);
+        medium.flip_bits((1 << 20) + head.map.entry.block.0 * 4096 + 9, 2);
+        if copy_too {
+            medium.flip_bits((1 << 20) + head.map_copy.0 * 4096 + 9, 2);
+        }
+        let (mut again, report) = Bench::open(medium, 3)?;
+        again.pages = bench.pages.clone();
+        assert!(report.lost_commits.is_empty() && report.lost_pages.is_empty(), "{report:?}");
+        assert_eq!(report.damages.len(), 1, "named");
+        again.verify();
+        assert!(!again.world.check().expect("check").is_empty(), "check names it");
+        again.heap_pages = 70_001;
+        again.snapshot(&[(2, 5)], Keep::Automatic);
+        while again.world.tend(Budget::ALL).expect("tend") {}
+        again.verify();
+        let (mut last, report) = again.reopened(4);
+        assert!(report.damages.is_empty(), "the next commit has a root of its own: {report:?}");
+        last.verify();
+        Ok::<(), ImageError>(())
+    };
+    rotten(Faults::default(), false).expect("it opens");
+    assert!(rotten(Faults::default(), true).is_err());
+    assert!(rotten(Faults::only("skip_map_copy").expect("a fault"), false).is_err(), "the case shows it");
 }

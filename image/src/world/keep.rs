@@ -22,7 +22,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// The most moments that one call of `thin` lets go: bounds the time of its commit.
-const MOST_THINNED: usize = 64;
+const MOST_THINNED: usize = 256;
 
 impl World {
     /// All moments, by number.
