@@ -28,6 +28,8 @@ enum Item {
     Tree(Entry, u32),
     /// A list.
     List(ListKind, Entry),
+    /// The second copy of a map's topmost node.
+    Copy(Entry),
 }
 
 /// How deep a walk looks.
@@ -80,6 +82,7 @@ impl Walk {
     /// Adds what a commit reaches. Its moments are left out if a seeded bug says so.
     pub(crate) fn add(&mut self, commit: &Commit, disk: &Disk) {
         self.add_map(commit.map);
+        self.waiting.extend(commit.copy_entry().map(Item::Copy));
         self.waiting.push(Item::List(ListKind::Extents, commit.extent_list));
         self.waiting.push(Item::List(ListKind::Lost, commit.lost_list));
         self.waiting.push(Item::List(ListKind::Free, commit.free_list));
@@ -113,6 +116,7 @@ impl Walk {
                 Item::Map(entry, level, index) => self.visit_map(disk, entry, level, index),
                 Item::Tree(entry, level) => self.visit_tree(disk, entry, level),
                 Item::List(kind, entry) => self.visit_list(disk, kind, entry),
+                Item::Copy(entry) => self.visit_copy(disk, entry),
             }
         }
         self.waiting.is_empty() && self.waiting_longer.is_empty()
@@ -216,6 +220,16 @@ impl Walk {
                 }
             }
             Err(damage) => self.damages.push(damage),
+        }
+    }
+
+    fn visit_copy(&mut self, disk: &Disk, entry: Entry) {
+        let place = Place::Block(entry.block);
+        if self.claim(disk, place, entry.block, u64::MAX / 2 - 1)
+            && self.depth == Depth::Pages
+            && let Err(fault) = disk.read_summed(entry)
+        {
+            self.damages.push(Damage::new(place, fault));
         }
     }
 
