@@ -136,8 +136,7 @@ impl World {
     fn check_free(&self, walk: &Walk, damages: &mut Vec<Damage>) {
         let mut unreached = walk.unmarked(self.disk.geometry.first_data);
         for run in self.blocks.usable() {
-            let used = (run.first.0..run.end().0).map(BlockNumber).find(|&block| walk.is_marked(block));
-            if let Some(block) = used {
+            if let Some(block) = walk.first_marked(run) {
                 damages.push(Damage::new(Place::Block(block), Fault::FreeButUsed));
             }
             unreached.remove(run);
