@@ -1,5 +1,7 @@
 //! A program that snapshots a hundred times a second for ten minutes does not grow its file without
 //! bound: what the policy and its budget do not keep goes as fast as it comes.
+//!
+//! `THIN_SECONDS` sets how long it snapshots: 300 as a rule, or all of ten minutes with 600.
 
 mod common;
 
@@ -7,7 +9,6 @@ use common::Bench;
 use image::{Budget, CreateOptions, Faults, Keep, Progress, ThinPolicy};
 
 const PER_SECOND: u64 = 100;
-const SECONDS: u64 = 600;
 const HEAP_PAGES: u64 = 64;
 /// What moments may hold in this test, in blocks.
 const BUDGET_BLOCKS: u64 = 4096;
@@ -53,14 +54,15 @@ fn blocks_by_minute(seconds: u64, once: bool) -> Vec<u64> {
 }
 
 #[test]
-fn ten_minutes_of_a_hundred_snapshots_a_second_are_bounded() {
-    let minutes = blocks_by_minute(SECONDS, false);
+fn minutes_of_a_hundred_snapshots_a_second_are_bounded() {
+    let seconds = std::env::var("THIN_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let minutes = blocks_by_minute(seconds, false);
     println!("blocks in the file by minute: {minutes:?}");
     let a_minute = minutes[0];
     assert!(minutes.iter().all(|&blocks| blocks < 2 * a_minute + BUDGET_BLOCKS), "{minutes:?}");
-    let (third, last) = (minutes[2], minutes[9]);
+    let (third, last) = (minutes[2], minutes[minutes.len() - 1]);
     assert!(last <= third + third / 20, "the file grows on: {minutes:?}");
     // The case shows it: one batch a minute is not enough.
-    let once = blocks_by_minute(240, true);
-    assert!(once[3] > minutes[3] + minutes[3] / 2, "{once:?}");
+    let once = blocks_by_minute(180, true);
+    assert!(once[2] > minutes[2] + minutes[2] / 2, "{once:?}");
 }
