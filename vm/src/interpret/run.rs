@@ -610,8 +610,12 @@ impl Vm {
             if method.quick != Quick::No {
                 let base = sp.sub(arguments);
                 let receiver = Word(*base);
+                if let Quick::Slot(index) = method.quick {
+                    sp = base;
+                    *sp = self.slot(receiver, index as usize).0;
+                    continue;
+                }
                 let value = match method.quick {
-                    Quick::Slot(index) => self.slot(receiver, index as usize).0,
                     Quick::Immediate(word) => word.0,
                     Quick::Literal(index) => method.literals.get_unchecked(index as usize).0,
                     Quick::Nil => self.nil.0,
@@ -621,7 +625,7 @@ impl Vm {
                         receiver.0
                     }
                     Quick::SetSlot(_) => slow!(self.activate(target, arguments)),
-                    Quick::Receiver | Quick::No => receiver.0,
+                    Quick::Receiver | Quick::Slot(_) | Quick::No => receiver.0,
                 };
                 sp = base;
                 *sp = value;
