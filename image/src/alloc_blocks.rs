@@ -9,6 +9,9 @@
 //!   pending list, and only blocks behind the high-water mark are handed out.
 //! - I4 The reserve holds blocks that were written before, so that a commit that frees space can be
 //!   written on a full disk; only such commits take from it.
+//! - I5 While somebody else reads the store, nothing leaves the pending list either, and what is
+//!   learnt to be free waits there: a reader showed itself before it looked for the head, so it
+//!   reaches nothing that was free by then.
 //!
 //! Knows: blocks and commit numbers. Must not know: maps, moments.
 
@@ -43,6 +46,8 @@ pub(crate) struct Allocator {
     /// would be neither free nor behind the mark.
     recorded: BlockNumber,
     known: bool,
+    /// Whether somebody else reads the store (I5).
+    pub(crate) is_read: bool,
     /// Whether the store refused to grow since the last acknowledgement.
     pub(crate) full: bool,
 }
@@ -117,7 +122,7 @@ impl Allocator {
             let target = self.pending.entry(head).or_default();
             doubtful.runs().for_each(|run| target.insert(run));
         }
-        if self.known {
+        if self.known && !self.is_read {
             self.release(parent);
         }
     }
@@ -142,8 +147,12 @@ impl Allocator {
 
     /// The free blocks are known now: `free`, beside what this allocator holds already.
     pub(crate) fn learn(&mut self, free: &Extents, parent: CommitNumber) {
-        free.runs().for_each(|run| self.free.insert(run));
         self.known = true;
+        if self.is_read {
+            let waiting = self.pending.entry(parent).or_default();
+            return free.runs().for_each(|run| waiting.insert(run));
+        }
+        free.runs().for_each(|run| self.free.insert(run));
         self.release(parent);
     }
 
@@ -238,6 +247,19 @@ mod tests {
         assert_eq!(blocks.take(1, Purpose::Keeping), Run::new(BlockNumber(100), 1));
         blocks.learn(&one(60), CommitNumber(1));
         assert_eq!(blocks.usable().count(), 2);
+    }
+
+    #[test]
+    fn nothing_is_reused_while_somebody_reads() {
+        let mut blocks = Allocator::new(BlockNumber(100), 0);
+        blocks.is_read = true;
+        blocks.learn(&one(60), CommitNumber(1));
+        blocks.replaced(CommitNumber(2), &one(50), &Faults::default());
+        blocks.acknowledged(CommitNumber(3), CommitNumber(2));
+        assert_eq!((blocks.usable().count(), blocks.waiting().count()), (0, 2));
+        blocks.is_read = false;
+        blocks.acknowledged(CommitNumber(4), CommitNumber(3));
+        assert_eq!((blocks.usable().count(), blocks.waiting().count()), (2, 0));
     }
 
     #[test]

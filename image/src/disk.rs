@@ -44,6 +44,11 @@ impl Disk {
         Ok(self.store.len()?.saturating_sub(self.start) / BLOCK_BYTES as u64)
     }
 
+    /// Where `block` begins, in bytes of the store.
+    pub(crate) fn end_of(&self, block: BlockNumber) -> u64 {
+        self.offset(block).unwrap_or(u64::MAX)
+    }
+
     fn offset(&self, block: BlockNumber) -> Option<u64> {
         if block >= BlockNumber::LIMIT {
             return None;
@@ -123,6 +128,11 @@ impl Disk {
             return Ok(());
         }
         Ok(self.store.grow(length(end.0))?)
+    }
+
+    /// Whether somebody else reads the store; if that cannot be known, somebody does.
+    pub(crate) fn is_read(&self) -> bool {
+        self.store.has_readers().unwrap_or(true)
     }
 
     /// Makes everything written so far durable.

@@ -243,6 +243,14 @@ impl PageSource for Pager {
         worst
     }
 
+    fn lost_count(&self) -> usize {
+        Pager::lost_count(self)
+    }
+
+    fn lost_since(&self, seen: usize) -> Vec<usize> {
+        Pager::lost_since(self, seen).into_iter().map(|page| page.0 as usize).collect()
+    }
+
     fn fill_run(&self, page: usize, page_bytes: usize, into: &mut [u8]) -> (Filled, usize) {
         if page_bytes == BLOCK_BYTES {
             return Pager::fill_run(self, PageIndex(page as u64), into);

@@ -169,7 +169,9 @@ impl World {
             head: found.head.clone(),
             parent: found.parent.clone(),
         };
-        if !options.read_only {
+        if options.read_only {
+            world.list_waits = report.clean;
+        } else {
             world.find_free_blocks(&found);
         }
         Ok((world, report))
@@ -211,6 +213,11 @@ impl World {
         self.begin_sweep();
     }
 
+    /// Looks for readers, before blocks may become free.
+    pub(super) fn note_readers(&mut self) {
+        self.blocks.is_read = self.disk.is_read();
+    }
+
     /// Takes over the rows of a free list; `false`, and nothing is taken, if they cannot be true.
     fn learn_listed(&mut self, rows: &[[u8; 16]]) -> bool {
         let (first, end) = (self.disk.geometry.first_data, self.blocks.high_water());
@@ -226,6 +233,7 @@ impl World {
                 self.blocks.learn_pending(by, run);
             }
         }
+        self.note_readers();
         self.blocks.learn(&free, self.head.parent);
         true
     }
@@ -463,6 +471,7 @@ impl World {
         self.parent = Some(core::mem::replace(&mut self.head, job.commit));
         self.highest = self.highest.max(number);
         self.voided.clear();
+        self.note_readers();
         self.blocks.acknowledged(number, self.head.parent);
         if let Some(parent) = &self.parent {
             self.journal.covered_up_to(parent.journal.place);

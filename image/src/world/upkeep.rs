@@ -57,6 +57,7 @@ impl World {
                 }
             }
         }
+        self.note_readers();
         self.blocks.learn(&free, self.head.parent);
     }
 
@@ -146,8 +147,15 @@ impl World {
     }
 
     /// Blocks in the store, by what they are: all that were ever written, and those that are free.
-    pub fn block_counts(&self) -> (u64, u64) {
+    pub fn block_counts(&mut self) -> (u64, u64) {
+        self.learn_free_list();
         (self.blocks.high_water().0, self.blocks.free_blocks())
+    }
+
+    /// Where the last block ends that was ever written, in bytes of the store: what lies behind is room
+    /// that a machine gave in advance.
+    pub fn store_end(&self) -> u64 {
+        self.disk.end_of(self.blocks.high_water())
     }
 
     /// Closes the world: the journal is flushed, what is in writing is finished, and a last commit

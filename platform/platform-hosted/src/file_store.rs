@@ -2,7 +2,9 @@
 //!
 //! Invariants
 //! - F1 A file that was refused is untouched: opening creates, truncates and writes nothing.
-//! - F2 The lock belongs to the open file (the inode), so a renamed file stays locked.
+//! - F2 The lock belongs to the open file (the inode), so a renamed file stays locked. A reader
+//!   beside a writer takes no part in it; it shows itself before it reads a byte, and the writer
+//!   looks for readers before it uses a block again.
 //! - F3 A failed flush is reported once and never retried here (S2 of the contract).
 
 use crate::sys::{self, LockKind};
@@ -29,7 +31,13 @@ pub enum Access {
     Write,
     /// For reading, while others may read too.
     Read,
+    /// For reading the last committed state, also while a writer goes on: it is shown that somebody
+    /// reads, so that the writer leaves the blocks alone.
+    Beside,
 }
+
+/// The byte, far behind the end of any file, that readers beside a writer hold.
+const READERS_BYTE: i64 = 1 << 62;
 
 fn store_error(what: &str, path: &Path, error: &io::Error) -> StoreError {
     let kind = match (error.kind(), error.raw_os_error()) {
@@ -59,7 +67,7 @@ impl FileStore {
             // A world can be executed: its first line says by what.
             Access::Create => options.write(true).create_new(true).mode(0o755),
             Access::Write => options.write(true),
-            Access::Read => &mut options,
+            Access::Read | Access::Beside => &mut options,
         };
         let file = options.open(path).map_err(|error| {
             let what = if access == Access::Create { "create" } else { "open" };
@@ -73,9 +81,10 @@ impl FileStore {
                 message: format!("cannot open {}: not a file", path.display()),
             });
         }
-        let store =
-            FileStore { file, path: path.to_owned(), writable: access != Access::Read, is_device };
-        if !store.try_lock()? {
+        let writable = matches!(access, Access::Create | Access::Write);
+        let store = FileStore { file, path: path.to_owned(), writable, is_device };
+        let granted = if access == Access::Beside { store.show_reader()? } else { store.try_lock()? };
+        if !granted {
             return Err(StoreError {
                 kind: StoreErrorKind::Locked,
                 message: format!(
@@ -113,10 +122,11 @@ impl FileStore {
         }
     }
 
-    /// Holds a byte of the file as a sign of life: a pin's holder (DECISIONS 22). `false` if taken.
-    pub fn hold_byte(&self, offset: u64) -> io::Result<bool> {
-        let kind = if self.writable { LockKind::Exclusive } else { LockKind::Shared };
-        sys::try_range_lock(&self.file, kind, offset as i64, 1)
+    /// Shows that somebody reads, until the file is closed (DECISIONS 22: a sign of life that goes
+    /// with its process).
+    fn show_reader(&self) -> Result<bool, StoreError> {
+        let held = sys::try_range_lock(&self.file, LockKind::Shared, READERS_BYTE, 1);
+        held.map_err(|error| store_error("lock", &self.path, &error))
     }
 
     fn error(&self, what: &str, error: &io::Error) -> StoreError {
@@ -166,6 +176,10 @@ impl Store for FileStore {
         self.file.sync_data().map_err(|error| self.error("flush", &error))
     }
 
+    fn has_readers(&self) -> Result<bool, StoreError> {
+        sys::is_range_locked(&self.file, READERS_BYTE, 1).map_err(|error| self.error("examine the locks of", &error))
+    }
+
     fn discard(&self, offset: u64, bytes: u64) -> Result<(), StoreError> {
         // A file system without holes keeps the bytes; nothing is wrong with that.
         let _ = sys::punch_hole(&self.file, offset, bytes);
@@ -197,6 +211,25 @@ mod tests {
         assert!(readers.iter().all(Result::is_ok));
         drop(readers);
         assert!(FileStore::open(&second, Access::Write).is_ok());
+    }
+
+    #[test]
+    fn a_reader_beside_a_writer_is_seen_until_it_is_gone() {
+        let path = scratch("beside");
+        let writer = FileStore::open(&path, Access::Create).unwrap();
+        assert!(!writer.has_readers().unwrap());
+        let readers = [0, 1].map(|_| FileStore::open(&path, Access::Beside).unwrap());
+        assert!(writer.has_readers().unwrap());
+        let [first, second] = readers;
+        drop(first);
+        assert!(writer.has_readers().unwrap());
+        drop(second);
+        assert!(!writer.has_readers().unwrap());
+        drop(writer);
+        let reader = FileStore::open(&path, Access::Beside).unwrap();
+        let writer = FileStore::open(&path, Access::Write).unwrap();
+        assert!(writer.has_readers().unwrap());
+        drop(reader);
     }
 
     #[test]

@@ -54,7 +54,30 @@ pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Ok(false),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOLCK | libc::EOPNOTSUPP)) => {
-            try_range_lock(file, kind, 0, 0)
+            // Bytes that a file can have; what lies behind them has meanings of its own.
+            try_range_lock(file, kind, 0, 1 << 62)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn range(kind: LockKind, offset: i64, bytes: i64) -> libc::flock {
+    let l_type = match kind {
+        LockKind::Exclusive => libc::F_WRLCK as i16,
+        LockKind::Shared => libc::F_RDLCK as i16,
+    };
+    libc::flock { l_type, l_whence: libc::SEEK_SET as i16, l_start: offset, l_len: bytes, l_pid: 0 }
+}
+
+/// Whether anybody else holds a lock on bytes of a file, shared or not.
+pub fn is_range_locked(file: &File, offset: i64, bytes: i64) -> io::Result<bool> {
+    let mut lock = range(LockKind::Exclusive, offset, bytes);
+    // SAFETY: Y1; `lock` is an in- and out-pointer that lives through the call.
+    match checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) }) {
+        Ok(()) => Ok(lock.l_type != libc::F_UNLCK as i16),
+        // Where there are no such locks, nobody holds one.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS)) => {
+            Ok(false)
         }
         Err(error) => Err(error),
     }
@@ -62,16 +85,7 @@ pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
 
 /// Tries to lock bytes of a file with an open-file-description lock (`bytes` 0: to the end).
 pub fn try_range_lock(file: &File, kind: LockKind, offset: i64, bytes: i64) -> io::Result<bool> {
-    let lock = libc::flock {
-        l_type: match kind {
-            LockKind::Exclusive => libc::F_WRLCK as i16,
-            LockKind::Shared => libc::F_RDLCK as i16,
-        },
-        l_whence: libc::SEEK_SET as i16,
-        l_start: offset,
-        l_len: bytes,
-        l_pid: 0,
-    };
+    let lock = range(kind, offset, bytes);
     // SAFETY: Y1; `lock` lives through the call.
     match checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) }) {
         Ok(()) => Ok(true),
@@ -107,19 +121,77 @@ pub fn random(into: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that exists in memory only and that programs started from here inherit.
+pub fn memory_file(name: &str) -> io::Result<File> {
+    use std::os::fd::FromRawFd;
+    let name = CString::new(name).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the name contains a NUL"))?;
+    // SAFETY: Y1; the name is NUL-terminated; the result is a new descriptor or -1.
+    let descriptor = unsafe { libc::memfd_create(name.as_ptr(), 0) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// Makes a program end when the thread that starts it does.
+pub fn end_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let ours = std::process::id();
+    let ask = move || {
+        // SAFETY: two system calls without pointers, allowed between fork and exec. If the parent was
+        // gone before the first, nobody sends the signal.
+        unsafe {
+            checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM))?;
+            if libc::getppid() as u32 != ours {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure allocates nothing and takes no lock.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// How the terminal on standard input behaves.
+pub struct TerminalState(libc::termios);
+
+/// The present state, if standard input is a terminal.
+pub fn terminal_state() -> Option<TerminalState> {
+    // SAFETY: `termios` is plain data and an out-pointer.
+    unsafe {
+        let mut state: libc::termios = std::mem::zeroed();
+        (libc::tcgetattr(0, &mut state) == 0).then_some(TerminalState(state))
+    }
+}
+
+/// Sets it back.
+pub fn set_terminal_state(state: &TerminalState) {
+    // SAFETY: a state that `tcgetattr` filled. A terminal that is gone needs none.
+    unsafe { libc::tcsetattr(0, libc::TCSADRAIN, &state.0) };
+}
+
 /// Renames, unless something stands at the new path already.
 pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    let (from, to) = (c_path(from)?, c_path(to)?);
+    let (here, there) = (c_path(from)?, c_path(to)?);
+    let folder = libc::AT_FDCWD;
     // SAFETY: Y1; both texts are NUL-terminated and live through the call.
-    checked(unsafe {
-        libc::renameat2(
-            libc::AT_FDCWD,
-            from.as_ptr(),
-            libc::AT_FDCWD,
-            to.as_ptr(),
-            libc::RENAME_NOREPLACE,
-        )
-    })
+    let renamed =
+        unsafe { libc::renameat2(folder, here.as_ptr(), folder, there.as_ptr(), libc::RENAME_NOREPLACE) };
+    match checked(renamed) {
+        // File systems that cannot: a second name is never given in place of another file.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Lets a write beyond the limit on the size of files fail instead of ending the program.
+pub fn survive_file_size_limit() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {
@@ -134,5 +206,25 @@ pub fn terminal_extent() -> Option<(u32, u32)> {
         let mut size: libc::winsize = std::mem::zeroed();
         let known = libc::ioctl(1, libc::TIOCGWINSZ, &mut size) == 0 && size.ws_col > 0;
         known.then_some((size.ws_col.into(), size.ws_row.into()))
+    }
+}
+
+/// How the terminal on standard input treats what is typed.
+pub struct TerminalMode(libc::termios);
+
+impl TerminalMode {
+    /// The present one, if standard input is a terminal.
+    pub fn of_input() -> Option<TerminalMode> {
+        // SAFETY: Y1; `mode` is plain data and an out-pointer.
+        unsafe {
+            let mut mode: libc::termios = std::mem::zeroed();
+            (libc::tcgetattr(0, &mut mode) == 0).then_some(TerminalMode(mode))
+        }
+    }
+
+    /// Goes back to it. A terminal that went away needs none.
+    pub fn restore(&self) {
+        // SAFETY: Y1; the mode was read from the same terminal.
+        unsafe { libc::tcsetattr(0, libc::TCSADRAIN, &self.0) };
     }
 }

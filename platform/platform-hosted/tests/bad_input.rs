@@ -219,3 +219,33 @@ fn help_version_and_wrong_words() {
 fn an_expression_comes_from_standard_input_too() {
     assert_eq!(warm_with_input(&["eval", "-"], "3 +\n4").out, "7\n");
 }
+
+#[test]
+fn a_new_world_is_there_whole_or_not_at_all() {
+    let folder = Folder::new("new-killed");
+    let file = folder.text("a.world");
+    let (mut whole, mut none) = (0, 0);
+    for round in 0..40 {
+        let mut child = command(&["new", &file]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(round * 9));
+        let _ = child.kill();
+        child.wait().unwrap();
+        if std::fs::exists(&file).unwrap() {
+            whole += 1;
+            let run = warm(&["eval", &file, "3 + 4", "--no-save"]);
+            assert_eq!(run.out, "7\n", "killed after {} ms: {run:?}", round * 9);
+            std::fs::remove_file(&file).unwrap();
+        } else {
+            none += 1;
+        }
+    }
+    println!("killed while a world was made: {whole} times it was there, {none} times not");
+    assert!(none > 0);
+    // What the killed ones left behind hinders nobody.
+    let left = std::fs::read_dir(folder.path("")).unwrap().count();
+    assert!(left > 0, "no kill fell into the writing");
+    assert_eq!(warm(&["new", &file]).status, 0);
+    assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), left + 1);
+    refused(&warm(&["new", &file]), 73, "exists");
+    assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), left + 1);
+}

@@ -21,6 +21,7 @@ extern crate alloc;
 
 mod channel;
 mod clock;
+pub mod events;
 mod handle;
 mod memory;
 pub mod operations;

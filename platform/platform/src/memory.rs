@@ -37,6 +37,17 @@ pub trait PageSource: Send + Sync {
     fn fill_run(&self, page: usize, page_bytes: usize, into: &mut [u8]) -> (Filled, usize) {
         (self.fill(page, &mut into[..page_bytes]), 1)
     }
+
+    /// How many pages were found lost so far. Asked often, from the thread that uses the memory.
+    fn lost_count(&self) -> usize {
+        0
+    }
+
+    /// The pages found lost behind the first `seen`, in units of 4096 bytes.
+    fn lost_since(&self, seen: usize) -> alloc::vec::Vec<usize> {
+        let _ = seen;
+        alloc::vec::Vec::new()
+    }
 }
 
 /// Why address space could not be reserved.

@@ -67,6 +67,64 @@ operations! {
     }
 }
 
+operations! {
+    /// Service `display`: windows, pictures, text layout. Lengths are in 1/64 logical pixels (i32), a
+    /// stream is as `browser-ui/raster/STREAM.md` says, events as [`crate::events`] says. A handle names
+    /// a surface: a window, or a picture that nobody sees. Refusals: `noDisplay`, `notFound` (no such
+    /// layout), `malformed`, `full`, `io`.
+    DisplayOperation {
+        1 OpenWindow "text title, u32 width, u32 height (whole logical pixels)" "handle" "Opens a window; its first event is Resized.";
+        2 OpenPicture "u32 width, u32 height (whole logical pixels), u32 scale in 1/64" "handle" "Makes a surface that nobody sees; it takes frames and posted events as a window does.";
+        3 Close "handle" "" "Closes it.";
+        4 Present "handle, a stream" "" "Shows a frame. A malformed one is refused and changes nothing.";
+        5 Measure "handle, a stream of Layout commands only" "per layout: u32 id, u32 lines, i32 width, i32 height" "Lays text out. The next frame defines it again, which then costs nothing.";
+        6 Lines "handle, u32 id" "per line: u32 first byte, u32 byte behind the last, i32 top, i32 height, i32 baseline, i32 left, i32 width" "The lines of a layout. Each LF belongs to the line that it ends.";
+        7 HitTest "handle, u32 id, i32 x, i32 y" "u32 byte, u8 1 if the place is on text" "Where a caret goes that is set at a place.";
+        8 CaretRectangle "handle, u32 id, u32 byte" "i32 x, i32 y, i32 width, i32 height" "Where the caret before a byte stands.";
+        9 Marks "handle, u32 id, u32 from, u32 to" "per rectangle: i32 x, i32 y, i32 width, i32 height" "What covers the text between two bytes: for selections.";
+        10 NextEvents "handle" "events" "What happened, oldest first; would block: the semaphore is signalled when something has.";
+        11 Post "handle, events" "" "Adds events as if they had happened: for tests and replays.";
+        12 SetTitle "handle, text" "" "The window's title.";
+        13 Raise "handle" "" "Brings the window to the front.";
+        14 SetZoom "handle, u32 zoom in 1/64" "" "Scales all of a surface; a Resized event follows.";
+        15 SetPointer "handle, u8: 0 arrow, 1 text, 2 hand, 3 move left and right, 4 move up and down, 5 busy, 6 none" "" "The pointer's shape.";
+        16 SetInput "handle, u8 1 if text is awaited, i32 x, i32 y, i32 width, i32 height" "" "Where the caret is, so that an input method stands beside it.";
+        17 GetClipboard "u8: 0 clipboard, 1 primary selection" "text" "The text that was copied; empty if there is none.";
+        18 SetClipboard "u8: 0 clipboard, 1 primary selection, text" "" "Offers a text to other programs.";
+        19 Picture "handle" "a PNG" "The last frame as it is shown.";
+        20 Extent "handle" "i32 width, i32 height, u32 scale in 1/64 (zoom within)" "How large it is.";
+        21 Availability "" "u8 1 if windows can be opened, text why not" "Whether somebody could see a window.";
+        22 Statistics "handle" "u64s: frames shown, frames painted, last paint ns, pixels painted last, glyphs kept, bytes of glyphs, layouts, bytes of layouts" "What the surface costs.";
+        23 Replay "handle" "a stream" "The last frame as a keyframe with all its definitions.";
+        24 Feel "" "u8 theme (0 light, 1 dark, 2 unknown), u32 blink ms (0 never), u32 double click ms" "What the user's desktop asks for.";
+    }
+}
+
+operations! {
+    /// Service `model`: questions to a language model at the configured address, or at one on this
+    /// machine. The key stands outside the world and is never told. Refusals: `notConfigured`,
+    /// `settings` (they cannot be used), `denied` (an address that may not be asked), `full`,
+    /// `closed` (the answer has ended).
+    ModelOperation {
+        1 Settings "" "u8 whether an address is configured, text address, text model, text what is wrong with the settings" "What is configured.";
+        2 Ask "text address (empty: the configured one), text model (empty: the configured one), u32 ms of silence at most, u32 ms in all at most, u32 bytes of answer at most, u32 tokens of answer at most (0: as the server likes), turns: text role, text content" "handle" "Asks; the answer comes by Next.";
+        3 Next "handle" "u8 kind: 1 piece, text; 2 whole, text why the model stopped; 3 failed, text code, text message, u32 ms to wait before another try" "The next piece of the answer; would block: the semaphore is signalled when there is one.";
+        4 GiveUp "handle" "" "Gives the question up; its end is that.";
+        5 Close "handle" "" "Forgets the question.";
+    }
+}
+
+operations! {
+    /// Service `branch`: scratch branches. A text is evaluated in another machine, over the last saved
+    /// state of this world, without services but the output that comes back, and is dropped with all
+    /// that it did. Refusals: `noFile` (the world is in memory only), `io`, `full`, `closed`.
+    BranchOperation {
+        1 Start "u32 ms at most, u64 bytes of memory at most, u64 bytes of output at most, text source" "handle" "Starts a branch that evaluates the text.";
+        2 Next "handle" "u8 kind: 1 output, bytes; 2 ended, u8 how (0 exit, 1 out of time, 2 too much output, 3 killed), u32 status, text what it wrote as errors" "What the branch wrote, or its end; would block: the semaphore is signalled.";
+        3 Stop "handle" "" "Ends it and forgets it.";
+    }
+}
+
 /// Reads fields of a request or reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {
@@ -103,6 +161,11 @@ impl<'a> Fields<'a> {
     /// The next 32-bit number.
     pub fn u32(&mut self) -> Result<u32, Refusal> {
         self.array("32-bit number").map(u32::from_le_bytes)
+    }
+
+    /// The next signed 32-bit number.
+    pub fn i32(&mut self) -> Result<i32, Refusal> {
+        self.array("32-bit number").map(i32::from_le_bytes)
     }
 
     /// The next 64-bit number.
@@ -148,6 +211,11 @@ impl Packed {
         self
     }
 
+    /// Appends a signed 32-bit number.
+    pub fn i32(self, value: i32) -> Packed {
+        self.u32(value as u32)
+    }
+
     /// Appends a 64-bit number.
     pub fn u64(mut self, value: u64) -> Packed {
         self.bytes.extend_from_slice(&value.to_le_bytes());
@@ -169,6 +237,12 @@ impl Packed {
     /// Appends several texts.
     pub fn texts(self, texts: impl IntoIterator<Item = String>) -> Packed {
         texts.into_iter().fold(self, |packed, text| packed.text(&text))
+    }
+
+    /// Appends bytes as they are.
+    pub fn raw(mut self, bytes: &[u8]) -> Packed {
+        self.bytes.extend_from_slice(bytes);
+        self
     }
 
     /// The bytes.

@@ -34,4 +34,10 @@ pub trait Service: Send {
     fn name(&self) -> &'static str;
     /// Carries out one request without blocking for longer than a disk access.
     fn call(&mut self, request: Request<'_>) -> Result<Reply, Refusal>;
+    /// Whether it may have a semaphore signalled beside those of requests that it refused with
+    /// [`Refusal::WouldBlock`]: a window that is open, a socket that listens. Where no service
+    /// answers yes, a program all of whose processes wait has ended.
+    fn may_ring(&self) -> bool {
+        false
+    }
 }

@@ -69,6 +69,12 @@ pub trait Store: Send + Sync {
     /// Returns when everything written before the call is durable (S1, S2).
     fn flush(&self) -> Result<(), StoreError>;
 
+    /// Whether anybody else reads the store now, without a lock that would keep this writer out:
+    /// what such a reader may reach is not written over. A reader shows itself before it reads.
+    fn has_readers(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Says that the range's content is no longer needed; it may read as zero afterwards.
     fn discard(&self, offset: u64, bytes: u64) -> Result<(), StoreError> {
         let _ = (offset, bytes);

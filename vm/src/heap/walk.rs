@@ -111,4 +111,9 @@ impl Roots for Both<'_> {
         self.first.visit(visit);
         self.second.visit(visit);
     }
+
+    fn visit_young(&mut self, visit: &mut dyn FnMut(&mut Word) -> bool) {
+        self.first.visit_young(visit);
+        self.second.visit_young(visit);
+    }
 }

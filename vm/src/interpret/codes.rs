@@ -100,6 +100,11 @@ impl Codes {
         any
     }
 
+    /// Any record may hold young references.
+    pub fn doubt_all(&mut self) {
+        self.list.iter_mut().for_each(|code| code.maybe_young = true);
+    }
+
     /// Empties every inline cache.
     pub fn forget_sites(&mut self) {
         for code in &mut self.list {

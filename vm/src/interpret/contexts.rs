@@ -80,7 +80,7 @@ impl Vm {
         let stack = self.stack_mut(process)?;
         let flags = stack.flags(frame);
         stack.set_marks(frame, serial, flags | HAS_CONTEXT);
-        stack.contexts.insert(serial, Reified { frame, context: object });
+        stack.add_context(serial, Reified { frame, context: object });
         Some(object)
     }
 

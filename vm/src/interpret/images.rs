@@ -16,7 +16,7 @@
 //! Knows: frames, records. Must not know: pages, the store.
 
 use super::code::{Code, OwnCode};
-use super::stack::{CLOSURE, HAS_CONTEXT, HEADER_WORDS, Reified, SERIAL_SHIFT, Stack, WATERMARK};
+use super::stack::{CLOSURE, HAS_CONTEXT, HEADER_WORDS, Reified, SCANNED, SERIAL_SHIFT, Stack, WATERMARK};
 use super::vm::{Handle, Vm};
 use crate::heap::HeapError;
 use crate::layout::{Format, KnownClass, Word, context, process};
@@ -33,6 +33,14 @@ impl Vm {
     /// Copies the frames of every process into its StackImage. After it a flip has all that is
     /// needed to go on.
     pub fn capture(&mut self) -> Result<(), String> {
+        let began = self.heap.cpu_ns();
+        let result = self.capture_all();
+        let pause = self.heap.cpu_ns() - began;
+        self.heap.add_to_next_flip(pause);
+        result
+    }
+
+    fn capture_all(&mut self) -> Result<(), String> {
         let serials: Vec<i64> = self.stacks.keys().copied().collect();
         for serial in serials {
             let Some(stack) = self.stacks.get(&serial) else { continue };
@@ -90,12 +98,14 @@ impl Vm {
         frames.reverse();
         let kept = self.current.captured.len().min(frames.len());
         let start = self.current.captured.get(kept.wrapping_sub(1)).map_or(1, |&(_, end)| end);
-        let new: usize = frames[kept..].iter().map(|&f| self.frame_slots(f)).sum();
+        let callees = frames.iter().copied().skip(1).chain([0]);
+        let pairs: Vec<(usize, usize)> = frames.iter().copied().zip(callees).skip(kept).collect();
+        let new: usize = pairs.iter().map(|&(frame, callee)| self.frame_slots(frame, callee)).sum();
         let image = self.image_for(start + new)?;
         let before = self.integer_of(image, 0).unwrap_or(0) as usize;
         let mut at = start;
-        for &frame in &frames[kept..] {
-            at = self.write_frame(image, at, frame);
+        for (frame, callee) in pairs {
+            at = self.write_frame(image, at, frame, callee);
             self.current.captured.push((frame, at));
             self.counters.captured_frames += 1;
         }
@@ -114,20 +124,21 @@ impl Vm {
         Ok(())
     }
 
-    fn frame_slots(&self, frame: usize) -> usize {
-        let operands = self.current.top_of(frame) + 1 - (frame + HEADER_WORDS);
+    fn frame_slots(&self, frame: usize, callee: usize) -> usize {
+        let operands = self.current.top_below(callee) + 1 - (frame + HEADER_WORDS);
         FRAME_SLOTS + self.current.code(frame).temps + operands
     }
 
-    fn write_frame(&mut self, image: Word, at: usize, frame: usize) -> usize {
+    /// Writes a frame that called `callee` (0: the top one); answers where the next begins.
+    fn write_frame(&mut self, image: Word, at: usize, frame: usize, callee: usize) -> usize {
         let code = self.current.code(frame);
         let (object, temps) = (code.object, code.temps);
-        let byte = code.byte_of(self.current.next_operation(frame));
+        let byte = code.byte_of(self.current.operation_below(callee));
         let serial = self.current.serial(frame);
         let reified = self.current.contexts.get(&serial).map(|r| r.context);
         let flags = if reified.is_some() { HAS_CONTEXT } else { 0 };
         let first = frame + HEADER_WORDS;
-        let operands = self.current.top_of(frame) + 1 - first;
+        let operands = self.current.top_below(callee) + 1 - first;
         let head = [
             object,
             Word::small(byte as i64),
@@ -218,7 +229,7 @@ impl Vm {
             let word = reader.next(self)?;
             stack.push(word);
         }
-        stack.push_restored(code, closure, (marks as i64) & !(WATERMARK));
+        stack.push_restored(code, closure, (marks as i64) & !(WATERMARK | SCANNED));
         let operands = reader.number(self)?;
         let depth = record.depths.get(place).map_or(usize::MAX, |&d| d as usize);
         if operands > record.frame_words || depth != usize::MAX && operands > depth {
@@ -234,7 +245,8 @@ impl Vm {
         stack.ip = &raw const record.operations[place];
         let serial = marks as i64 >> SERIAL_SHIFT;
         if self.is_a(reified, KnownClass::Context) && self.has_named(reified, context::CLOSURE + 1) {
-            stack.contexts.insert(serial, Reified { frame: stack.fp, context: reified });
+            let frame = stack.fp;
+            stack.add_context(serial, Reified { frame, context: reified });
         }
         self.next_frame_serial = self.next_frame_serial.max(serial + 1);
         Ok((operands, depth))
@@ -309,7 +321,7 @@ impl Vm {
         if self.capture().is_err() {
             return Err(HeapError::Exhausted);
         }
-        self.with_roots(false, |heap, roots| heap.flip(roots))
+        self.with_roots(|heap, roots| heap.flip(roots))
     }
 
     /// The primitive: after a reopening the process goes on with the answer that is held.
@@ -322,7 +334,7 @@ impl Vm {
         let mut result = self.capture();
         if result.is_ok() {
             let mut store = core::mem::replace(&mut self.store, Box::new(super::vm::NoStore));
-            result = self.with_roots(false, |heap, roots| store.snapshot(heap, roots));
+            result = self.with_roots(|heap, roots| store.snapshot(heap, roots));
             self.store = store;
         }
         let word = self.held(receiver);

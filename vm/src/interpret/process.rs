@@ -74,6 +74,15 @@ impl Vm {
         if self.current.sp < self.stack_words / 2 {
             self.current.allowed = self.stack_words;
         }
+        if self.settle_losses() || core::mem::take(&mut self.loss_untold) {
+            self.loss_untold = false;
+            // Methods are verified again; who ran may have computed with what is not there.
+            self.purge_records();
+            let (receiver, selector, nil) = (self.current.process, self.symbol("lostPage"), self.nil);
+            if !self.lookup(self.class_index(receiver), selector).is_null() {
+                return self.interlude(receiver, selector, nil);
+            }
+        }
         if core::mem::take(&mut self.memory_short) {
             let (receiver, selector, nil) = (self.current.process, self.symbol("outOfMemory"), self.nil);
             let class = self.class_index(receiver);
@@ -142,6 +151,7 @@ impl Vm {
             while bits != 0 {
                 let index = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
+                self.owed.remove(&(index as u32));
                 let table = self.known(KnownObject::ExternalSemaphores);
                 if let Some(semaphore) = index.checked_sub(1).and_then(|i| self.slot_of(table, i)) {
                     self.signal(semaphore);

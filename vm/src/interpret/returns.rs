@@ -7,7 +7,7 @@
 //!
 //! Knows: frames, contexts. Must not know: the loop's registers.
 
-use super::stack::{HAS_CONTEXT, WATERMARK};
+use super::stack::{HAS_CONTEXT, SCANNED, WATERMARK};
 use super::vm::{Next, Vm};
 use crate::layout::{KnownObject, Word, block_closure, context};
 
@@ -38,6 +38,10 @@ impl Vm {
             let caller = self.current.caller(frame);
             self.current.lower_watermark(caller);
         }
+        if flags & SCANNED != 0 && !self.stress.keep_scanned {
+            let caller = self.current.caller(frame);
+            self.current.lower_scanned(caller);
+        }
     }
 
     /// A context's frame is gone: it has no sender and no pc.
@@ -62,6 +66,9 @@ impl Vm {
             stack.sp = stack.receiver_index(top) - 1;
         }
         self.current.lower_watermark(frame);
+        if !self.stress.keep_scanned {
+            self.current.lower_scanned(frame);
+        }
     }
 
     /// Drops `frame` and all above; its caller goes on with the value.

@@ -22,6 +22,10 @@
 //! - F3 At least [`RESERVE`] words are free above an activated frame's greatest depth, for what the
 //!   machine itself pushes.
 //! - F4 Frames strictly below the one with the WATERMARK flag have not run since the last capture.
+//! - F5 No word below `scanned` was written since the last scavenge, and those of them that refer to
+//!   young objects lie in the segments of `young_segments`. The frame whose receiver stands at
+//!   `scanned` has the SCANNED flag, so its return lowers the mark. So a scavenge reads what ran,
+//!   not how deep the stack is.
 //!
 //! Knows: layout, code records. Must not know: the heap.
 
@@ -50,14 +54,21 @@ pub const MARKS: usize = 4;
 pub const HAS_CONTEXT: i64 = 1;
 /// Flag in MARKS: frames below have not run since the last capture.
 pub const WATERMARK: i64 = 2;
+/// Flag in MARKS: below the frame's receiver nothing was written since the last scavenge.
+pub const SCANNED: i64 = 4;
 /// The bits of MARKS (as a tagged word) that make a return slow.
-pub const SLOW_RETURN: u64 = ((HAS_CONTEXT | WATERMARK) as u64) << 2;
+pub const SLOW_RETURN: u64 = ((HAS_CONTEXT | WATERMARK | SCANNED) as u64) << 2;
 /// Bits below the serial in MARKS.
 pub const SERIAL_SHIFT: u32 = 3;
 
 /// Words that are kept free above every frame (F3).
 pub const RESERVE: usize = 32;
 const FIRST_WORDS: usize = 1024;
+/// Words that a scavenge looks at together.
+const SEGMENT: usize = 128;
+/// Frames by which a mark is lowered beyond the one that runs again, so that of many returns in a
+/// row few are slow.
+const LOWERED_FRAMES: usize = 16;
 
 /// A context that stands for a frame.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +99,12 @@ pub struct Stack {
     pub clean: bool,
     /// The words of the StackImage that hold for frames below the watermark: {frame, end} in order.
     pub captured: alloc::vec::Vec<(usize, usize)>,
+    /// Index of the first word that may have been written since the last scavenge.
+    scanned: usize,
+    /// Segments below `scanned` that refer to young objects, in order.
+    young_segments: alloc::vec::Vec<usize>,
+    /// Serials of the contexts that may be young.
+    young_contexts: alloc::vec::Vec<i64>,
 }
 
 impl Stack {
@@ -110,6 +127,9 @@ impl Stack {
             contexts: BTreeMap::new(),
             clean: false,
             captured: alloc::vec::Vec::new(),
+            scanned: 0,
+            young_segments: alloc::vec::Vec::new(),
+            young_contexts: alloc::vec::Vec::new(),
         })
     }
 
@@ -228,6 +248,79 @@ impl Stack {
         }
     }
 
+    /// Visits every word that may refer to a young object; `f` answers whether it still does (F5).
+    pub fn visit_young(&mut self, f: &mut dyn FnMut(&mut Word) -> bool) {
+        f(&mut self.process);
+        let mut segments = core::mem::take(&mut self.young_segments);
+        segments.retain(|&segment| self.visit_segment(segment, f));
+        for segment in self.scanned / SEGMENT..=self.sp / SEGMENT {
+            if self.visit_segment(segment, f) {
+                segments.push(segment);
+            }
+        }
+        self.young_segments = segments;
+        let contexts = &mut self.contexts;
+        self.young_contexts
+            .retain(|serial| contexts.get_mut(serial).is_some_and(|reified| f(&mut reified.context)));
+        self.set_scanned(self.fp);
+    }
+
+    /// Visits the words of one segment; answers whether one still refers to a young object.
+    fn visit_segment(&mut self, segment: usize, f: &mut dyn FnMut(&mut Word) -> bool) -> bool {
+        let mut keeps = false;
+        for index in (segment * SEGMENT).max(1)..=self.sp.min(segment * SEGMENT + SEGMENT - 1) {
+            // SAFETY: `index` is at most `sp`; a `Word` is a transparent `u64`.
+            keeps |= f(unsafe { &mut *self.address(index).cast::<Word>() });
+        }
+        keeps
+    }
+
+    /// Nothing below the receiver of `frame` was written since the last scavenge.
+    fn set_scanned(&mut self, frame: usize) {
+        self.scanned = if frame == 0 { 0 } else { self.receiver_index(frame) };
+        if frame != 0 {
+            let (serial, flags) = (self.serial(frame), self.flags(frame));
+            self.set_marks(frame, serial, flags | SCANNED);
+        }
+        let first = self.scanned / SEGMENT;
+        while self.young_segments.last().is_some_and(|&segment| segment >= first) {
+            self.young_segments.pop();
+        }
+    }
+
+    /// `frame` runs again, or is written to: a scavenge must read it (F5).
+    pub fn lower_scanned(&mut self, frame: usize) {
+        if frame == 0 || self.receiver_index(frame) < self.scanned {
+            let lower = self.below(frame);
+            self.set_scanned(lower);
+        }
+    }
+
+    /// Any word may have been changed to a reference to a young object.
+    pub fn forget_scanned(&mut self) {
+        self.set_scanned(0);
+        self.young_contexts = self.contexts.keys().copied().collect();
+    }
+
+    /// Notes the Context that stands for a frame.
+    pub fn add_context(&mut self, serial: i64, reified: Reified) {
+        self.contexts.insert(serial, reified);
+        self.young_contexts.push(serial);
+    }
+
+    /// A frame a few below `frame`, the bottom one at last.
+    fn below(&self, frame: usize) -> usize {
+        let mut at = frame;
+        for _ in 0..LOWERED_FRAMES {
+            let caller = if at == 0 { 0 } else { self.caller(at) };
+            if caller == 0 {
+                break;
+            }
+            at = caller;
+        }
+        at
+    }
+
     /// The code of the frame at `frame`.
     pub fn code(&self, frame: usize) -> &Code {
         // SAFETY: CODE of a frame is the address of a record that lives as long (C2).
@@ -288,6 +381,16 @@ impl Stack {
         null()
     }
 
+    /// The next operation of the frame that called `callee`; of the top one for 0.
+    pub fn operation_below(&self, callee: usize) -> *const Operation {
+        if callee == 0 { self.ip } else { self.return_ip(callee) }
+    }
+
+    /// Index of the last operand of the frame that called `callee`; of the top one for 0.
+    pub fn top_below(&self, callee: usize) -> usize {
+        if callee == 0 { self.sp } else { self.receiver_index(callee) - 1 }
+    }
+
     /// Index of the last operand of a frame.
     pub fn top_of(&self, frame: usize) -> usize {
         if frame == self.fp {
@@ -310,6 +413,10 @@ impl Stack {
             self.captured.clear();
             return;
         }
+        if self.captured.last().is_none_or(|&(captured, _)| captured < frame) {
+            return;
+        }
+        let frame = self.below(frame);
         while self.captured.last().is_some_and(|&(captured, _)| captured >= frame) {
             self.captured.pop();
         }

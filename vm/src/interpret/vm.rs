@@ -14,7 +14,7 @@ use super::stack::Stack;
 use crate::heap::{Heap, HeapError, Roots};
 use crate::layout::{KnownObject, Word, root};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -180,6 +180,10 @@ pub struct VmStress {
     pub reify: bool,
     /// Scavenge at every poll.
     pub scavenge: bool,
+    /// Read all roots after each collection: see [`Vm::stale_root`].
+    pub check_roots: bool,
+    /// A seeded bug: frames that run again are not read by the next scavenge.
+    pub keep_scanned: bool,
 }
 
 impl VmStress {
@@ -266,6 +270,12 @@ pub struct Vm {
     pub(crate) services: Vec<Box<dyn Service>>,
     pub(crate) store: Box<dyn StoreHost>,
     pub(crate) doorbell: Arc<Doorbell>,
+    /// Pages that were found lost, until the port takes them.
+    pub(crate) lost_pages: Vec<image::PageIndex>,
+    /// The process that runs is to be told of a lost page.
+    pub(crate) loss_untold: bool,
+    /// External semaphores that a service said it would have signalled.
+    pub(crate) owed: BTreeSet<u32>,
     pub(crate) stack_words: usize,
     pub(crate) stress: VmStress,
     pub(crate) stress_count: u32,
@@ -281,6 +291,7 @@ pub struct Vm {
     marks_seen: u64,
     pub(crate) quotas: Vec<super::quota::Quota>,
     pub(crate) log_lines: VecDeque<String>,
+    stale_root: Option<Word>,
     /// What the last refusal said for the user.
     pub(crate) last_refusal: String,
 }
@@ -294,7 +305,6 @@ struct VmRoots<'a> {
     handles: &'a mut Vec<Word>,
     quotas: &'a mut Vec<super::quota::Quota>,
     words: [&'a mut Word; 4],
-    only_young: bool,
 }
 
 impl Roots for VmRoots<'_> {
@@ -306,9 +316,26 @@ impl Roots for VmRoots<'_> {
         };
         self.current.visit(&mut f);
         self.stacks.values_mut().for_each(|stack| stack.visit(&mut f));
-        self.codes.visit(self.only_young, &mut f);
-        self.own.iter_mut().for_each(|code| code.visit(&mut f));
-        self.handles.iter_mut().for_each(&mut f);
+        self.codes.visit(false, &mut f);
+        self.visit_fields(&mut f);
+    }
+
+    fn visit_young(&mut self, visit: &mut dyn FnMut(&mut Word) -> bool) {
+        let mut f = |word: &mut Word| word.is_reference() && visit(word);
+        self.current.visit_young(&mut f);
+        self.stacks.values_mut().for_each(|stack| stack.visit_young(&mut f));
+        let mut f = |word: &mut Word| {
+            f(word);
+        };
+        self.codes.visit(true, &mut f);
+        self.visit_fields(&mut f);
+    }
+}
+
+impl VmRoots<'_> {
+    fn visit_fields(&mut self, f: &mut dyn FnMut(&mut Word)) {
+        self.own.iter_mut().for_each(|code| code.visit(&mut *f));
+        self.handles.iter_mut().for_each(&mut *f);
         self.quotas.iter_mut().for_each(|quota| f(&mut quota.session));
         self.words.iter_mut().for_each(|word| f(word));
     }
@@ -350,6 +377,9 @@ impl Vm {
             services: config.services,
             store: config.store,
             doorbell: config.doorbell,
+            lost_pages: Vec::new(),
+            loss_untold: false,
+            owed: BTreeSet::new(),
             stack_words: config.stack_words,
             stress: VmStress::default(),
             stress_count: 0,
@@ -362,6 +392,7 @@ impl Vm {
             marks_seen: 0,
             quotas: Vec::new(),
             log_lines: VecDeque::new(),
+            stale_root: None,
             last_refusal: String::new(),
         };
         vm.refresh();
@@ -404,6 +435,11 @@ impl Vm {
     pub fn set_stress(&mut self, stress: VmStress) {
         self.stress = stress;
         self.refuel();
+    }
+
+    /// Under stress: a root that referred to no object after a collection, if one ever did.
+    pub fn stale_root(&self) -> Option<Word> {
+        self.stale_root
     }
 
     /// Counters.
@@ -507,7 +543,6 @@ impl Vm {
     /// Runs a collection with all roots of the machine.
     pub(crate) fn with_roots<R>(
         &mut self,
-        only_young: bool,
         act: impl FnOnce(&mut Heap, &mut dyn Roots) -> R,
     ) -> R {
         let mut roots = VmRoots {
@@ -518,9 +553,16 @@ impl Vm {
             handles: &mut self.handles,
             quotas: &mut self.quotas,
             words: [&mut self.nil, &mut self.true_word, &mut self.false_word, &mut self.timer_semaphore],
-            only_young,
         };
         let result = act(&mut self.heap, &mut roots);
+        if self.stress.check_roots && self.stale_root.is_none() {
+            let heap = &self.heap;
+            let mut stale = None;
+            roots.visit(&mut |word| stale = stale.or_else(|| heap.is_stale(*word).then_some(*word)));
+            self.stale_root = stale;
+        }
+        // What the collector alone has touched, nobody has computed with.
+        self.settle_losses();
         self.after_collection();
         result
     }
@@ -551,12 +593,13 @@ impl Vm {
         }
         if wants.mark {
             self.heap.mark_step(WORDS);
+            self.settle_losses();
         }
         if wants.finish {
-            let _ = self.with_roots(false, |heap, roots| heap.finish(roots, Some(10 * WORDS)));
+            let _ = self.with_roots(|heap, roots| heap.finish(roots, Some(10 * WORDS)));
         }
         if wants.flip && !self.store.is_durable() && self.heap.space().frozen().is_none() {
-            let flipped = self.with_roots(false, |heap, roots| heap.flip(roots).is_ok());
+            let flipped = self.with_roots(|heap, roots| heap.flip(roots).is_ok());
             if flipped {
                 self.heap.thaw();
             }
@@ -565,7 +608,7 @@ impl Vm {
 
     /// Scavenges.
     pub fn scavenge(&mut self) -> Result<(), HeapError> {
-        self.with_roots(true, |heap, roots| heap.scavenge(roots))
+        self.with_roots(|heap, roots| heap.scavenge(roots))
     }
 
     /// Makes room for so many bytes by collecting: a scavenge first, all of memory when that did
@@ -626,7 +669,7 @@ impl Vm {
 
     /// Marks and sweeps to the end; answers how many bytes that made free.
     pub fn collect_full(&mut self) -> usize {
-        let freed = self.with_roots(false, |heap, roots| heap.collect_full(roots)).unwrap_or(0);
+        let freed = self.with_roots(|heap, roots| heap.collect_full(roots)).unwrap_or(0);
         self.take_lent_memory();
         freed
     }
@@ -634,8 +677,12 @@ impl Vm {
     /// Identities were exchanged: what the machine holds refers to what things are now.
     pub(crate) fn after_become(&mut self) {
         self.forwarders = true;
+        // What was old may be young now.
+        self.current.forget_scanned();
+        self.stacks.values_mut().for_each(|stack| stack.forget_scanned());
+        self.codes.doubt_all();
         self.heap.set_root(root::FORWARDERS, 1);
-        self.with_roots(false, |heap, roots| {
+        self.with_roots(|heap, roots| {
             roots.visit(&mut |word| {
                 *word = heap.resolve(*word);
             });
@@ -661,14 +708,21 @@ impl Vm {
             ("records", self.codes.len() as u64),
             ("allocatedBytes", self.heap.allocated_bytes()),
             ("scavenges", heap.scavenges),
-            ("scavengeP99Us", heap.scavenge_pauses.percentile_us(99)),
+            ("scavengeP50Ns", heap.scavenge_pauses.percentile_ns(50)),
+            ("scavengeP99Ns", heap.scavenge_pauses.percentile_ns(99)),
+            ("scavengeLongestNs", heap.scavenge_pauses.longest_ns),
+            ("scavengeTotalNs", heap.scavenge_pauses.total_ns),
             ("survivedBytes", heap.survived_bytes),
             ("tenuredBytes", heap.tenured_bytes),
             ("marks", heap.marks),
             ("sweeps", heap.sweeps),
             ("sweptBytes", heap.swept_bytes),
             ("flips", heap.flips),
-            ("flipP99Us", heap.flip_pauses.percentile_us(99)),
+            ("snapshotPauseP50Ns", heap.flip_pauses.percentile_ns(50)),
+            ("snapshotPauseP99Ns", heap.flip_pauses.percentile_ns(99)),
+            ("snapshotPauseLongestNs", heap.flip_pauses.longest_ns),
+            ("finishes", heap.finish_pauses.count()),
+            ("finishP99Ns", heap.finish_pauses.percentile_ns(99)),
             ("weakCleared", heap.weak_cleared),
             ("ephemeronsFired", heap.ephemerons_fired),
         ]

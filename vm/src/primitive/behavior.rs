@@ -118,7 +118,7 @@ fn all_instances(vm: &mut Vm, _: usize) -> Outcome {
     if vm.class_at(index.0) != class {
         return Outcome::Decline(Reason::Named("notRegistered"));
     }
-    let found = vm.with_roots(false, |heap, roots| heap.instances_of(index, roots));
+    let found = vm.with_roots(|heap, roots| heap.instances_of(index, roots));
     match found {
         Ok(found) => vm.answer_list(&found),
         Err(_) => Outcome::Decline(Reason::Named("memory")),

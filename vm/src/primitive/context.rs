@@ -127,6 +127,7 @@ fn temp_at_put(vm: &mut Vm, _: usize) -> Outcome {
         Some(n) => {
             stack.set(frame - temps + n, value);
             stack.lower_watermark(frame);
+            stack.lower_scanned(frame);
             Outcome::Value(value)
         }
         None => RANGE,

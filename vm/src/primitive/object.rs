@@ -457,7 +457,7 @@ fn pointers_to(vm: &mut Vm, _: usize) -> Outcome {
     if !target.is_reference() {
         return WRONG;
     }
-    let found = vm.with_roots(false, |heap, roots| heap.pointers_to(target, roots));
+    let found = vm.with_roots(|heap, roots| heap.pointers_to(target, roots));
     match found {
         Ok(found) => vm.answer_list(&found),
         Err(_) => Outcome::Decline(Reason::Named("memory")),

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    crate::sys::survive_file_size_limit();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     match run(words) {
         Ok(exit) => exit.code(),

@@ -1,9 +1,13 @@
 //! What each command does, a file for each kind.
 
+mod boot;
 mod inspect;
+mod lines;
+mod losses;
 mod moments;
 mod repl;
 mod running;
+mod trying;
 
 use crate::cli::{Arguments, Command, Exit, Failure, help};
 use std::path::PathBuf;
@@ -34,6 +38,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => running::script(arguments),
         Command::Load => running::load(arguments),
         Command::Test => running::test(arguments),
+        Command::Boot => boot::boot(arguments),
+        Command::Try => trying::attempt(arguments),
         Command::Repl => running::repl(arguments),
         Command::History => moments::history(arguments),
         Command::Name => moments::name(arguments),

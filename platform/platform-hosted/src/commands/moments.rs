@@ -64,7 +64,7 @@ fn check_name(path: &Path, name: &str) -> Result<(), Failure> {
 
 /// `warm history FILE`
 pub fn history(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut file = File::open(arguments, Access::Read)?;
+    let mut file = File::open(arguments, Access::Beside)?;
     let path = file.path.clone();
     let moments = file.opened.world.moments().map_err(|error| failure(&path, &error))?;
     for moment in moments {

@@ -7,7 +7,7 @@ use crate::keeper::{self, Ending, Living, Saving};
 use std::path::{Path, PathBuf};
 use vm::interpret::{Ended, HostValue};
 
-fn text(text: impl Into<String>) -> HostValue {
+pub(super) fn text(text: impl Into<String>) -> HostValue {
     HostValue::Text(text.into())
 }
 
@@ -16,14 +16,15 @@ fn working_folder() -> HostValue {
 }
 
 /// {what it is about. arguments. working folder}, as `Session class >> start:with:` takes it.
-fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue> {
+pub(super) fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue> {
     let words = arguments.iter().map(|word| text(word.to_string_lossy())).collect();
     vec![subject, HostValue::List(words), working_folder()]
 }
 
-/// Brings the world in `file` to life, to be saved or not.
+/// Brings the world in `file` to life, to be saved or not. One that is not saved is a scratch branch
+/// of the last committed state, and may be open elsewhere.
 fn living(file: &Path, saving: Saving) -> Result<Living, Failure> {
-    let access = if saving == Saving::Never { Access::Read } else { Access::Write };
+    let access = if saving == Saving::Never { Access::Beside } else { Access::Write };
     Living::begin(keeper::open(file, access)?, saving)
 }
 
@@ -32,7 +33,7 @@ fn saving(arguments: &Arguments) -> Saving {
 }
 
 /// Saves what was done, and says with what status the program ends.
-fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
+pub(super) fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
     let exit = match ending {
         Ending::Exit(status) => Exit::World(status.clamp(0, 255) as u8),
         Ending::Ended(Ended::Value(_) | Ended::Terminated) => Exit::Success,
@@ -40,8 +41,8 @@ fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
             eprintln!("warm: the machine gave a process up: {trace}");
             Exit::Program
         }
-        Ending::Stuck => {
-            eprintln!("warm: every process waits, for nothing that could come");
+        Ending::Stuck(trace) => {
+            eprintln!("warm: every process waits, and nothing can come to wake one\n{}", trace.trim_end());
             Exit::Program
         }
         Ending::Signal(signal) => Exit::World(128 + signal as u8),
@@ -72,7 +73,7 @@ pub fn eval(arguments: &Arguments) -> Result<Exit, Failure> {
     conclude(living, ending)
 }
 
-fn standard_input() -> Result<String, Failure> {
+pub(super) fn standard_input() -> Result<String, Failure> {
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
         .map_err(|error| Failure::new(Exit::Io, format!("standard input: {error}")))?;
@@ -165,7 +166,11 @@ pub fn home() -> Result<Exit, Failure> {
             let why = crate::file_store::plain(&error);
             Failure::new(Exit::Io, format!("cannot make {}: {why}", folder.display()))
         })?;
-        keeper::make(&file)?;
+        match keeper::make(&file) {
+            // Another `warm` made it at the same time.
+            Err(failure) if failure.exit == Exit::Exists && file.exists() => {}
+            made => made?,
+        }
     }
     open_file(&file, &[], Saving::Automatic)
 }

@@ -1,15 +1,15 @@
 //! Making a world: from the archive that is built into the program to a heap, and to a file.
 
 use super::errors::failure;
-use super::host::snapshot_of;
 use super::opened::{heap_failure, memory_cap};
 use crate::cli::{Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
 use image::{Budget, CreateOptions, Keep, OpenOptions, Progress, World};
+use keeper::snapshot_of;
 use platform::{Clock, Entropy, Store};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vm::archive::{Claimed, build_world};
 use vm::heap::{Heap, HeapConfig, HeapError};
@@ -34,18 +34,42 @@ pub fn scratch() -> Result<Heap, Failure> {
     Ok(target)
 }
 
-/// Makes a new world in a new file.
+/// Makes a new world in a new file. It gets its name when it is whole: whoever is killed before leaves
+/// a temporary file that nobody takes for a world.
 pub fn make(path: &Path) -> Result<(), Failure> {
-    let store = FileStore::open(path, Access::Create).map_err(|error| {
-        let exists = std::fs::symlink_metadata(path).is_ok();
-        Failure::new(if exists { Exit::Exists } else { Exit::Io }, error.message)
-    })?;
-    let made = scratch().and_then(|heap| write(path, store, heap)).and_then(|()| keep_name(path));
-    if made.is_err() {
-        // What is not a whole world must not look like one.
-        let _ = std::fs::remove_file(path);
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Err(taken(path));
     }
-    made
+    let temporary = temporary_beside(path);
+    // Messages are about the file that was asked for.
+    let told = |message: String| message.replace(&*temporary.to_string_lossy(), &path.to_string_lossy());
+    let store = FileStore::open(&temporary, Access::Create)
+        .map_err(|error| Failure::new(Exit::Io, told(error.message)))?;
+    let made = scratch().and_then(|heap| write(&temporary, store, heap)).and_then(|()| give_name(&temporary, path));
+    if made.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    made.and_then(|()| keep_name(path)).map_err(|failure| Failure::new(failure.exit, told(failure.message)))
+}
+
+fn taken(path: &Path) -> Failure {
+    Failure::new(Exit::Exists, format!("cannot create {}: file exists", path.display()))
+}
+
+/// A name in the same folder that nobody uses: by process and chance.
+fn temporary_beside(path: &Path) -> PathBuf {
+    let mut random = [0; 8];
+    crate::clock::HostedEntropy.fill(&mut random);
+    let name = format!(".warm-new-{}-{:016x}", std::process::id(), u64::from_le_bytes(random));
+    path.with_file_name(name)
+}
+
+/// Gives the whole world its name, unless something has it by now.
+fn give_name(temporary: &Path, path: &Path) -> Result<(), Failure> {
+    crate::sys::rename_without_replacing(temporary, path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => taken(path),
+        _ => Failure::new(Exit::Io, format!("cannot create {}: {}", path.display(), crate::file_store::plain(&error))),
+    })
 }
 
 /// Makes the file's name durable: that stands in its folder.

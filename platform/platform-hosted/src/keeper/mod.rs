@@ -1,23 +1,26 @@
 //! Keeping a world alive: opened from its file, run, saved every two seconds and at the end.
 //!
-//! Rooms: `opened` (file, image, heap), `writer` (the thread that writes snapshots), `host` (what a
-//! world asks of its store), `living` (the machine, driven), `make` (a new world), `signals`.
+//! Rooms: `opened` (file, image, heap), `writer` (the thread that writes snapshots), `living` (the
+//! machine and its savings), `driving` (its slices and sleeps), `make` (a new world), `signals`. What
+//! every machine does alike is in the crate `keeper`.
 //!
 //! Invariants
 //! - K1 The mutator's thread alone flips, thaws and abandons; the writer's thread alone steps a
 //!   commit. They meet in `writer::Desk`.
 //! - K2 Nothing is reported as saved before the commit that holds it is acknowledged.
 
+mod driving;
 mod errors;
-mod host;
 mod living;
 mod make;
+mod offer;
 mod opened;
 mod signals;
 mod writer;
 
 pub use errors::failure;
-pub use host::{find_moment, kind};
+pub use ::keeper::{find_moment, kind};
 pub use living::{Ending, Living, Saving};
 pub use make::{make, scratch};
-pub use opened::{Opened, clock_text, open};
+pub use offer::Offer;
+pub use opened::{Opened, clock_text, heap_failure, is_table, open, parse_bytes, seed_faults, tables_lost};

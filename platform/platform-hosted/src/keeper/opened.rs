@@ -4,12 +4,20 @@ use super::errors::failure;
 use crate::cli::{Exit, Failure};
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
-use image::{OpenOptions, OpenReport, Place, World};
+use image::{Faults, OpenOptions, OpenReport, PageIndex, Place, World};
 use platform::{Clock, Entropy, Store};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use vm::heap::{Heap, HeapConfig, HeapError};
-use vm::layout::{LOST_WORD, PAGE_BYTES};
+use vm::layout::{BLOCKS_OFFSET, LOST_WORD, PAGE_BYTES};
+
+/// Seeded bugs of the worlds that this process opens: a test's program sets them, `warm` never does.
+static SEEDED: OnceLock<Faults> = OnceLock::new();
+
+/// Worlds are opened with these seeded bugs from now on, for a test that proves it would notice them.
+pub fn seed_faults(faults: Faults) {
+    let _ = SEEDED.set(faults);
+}
 
 /// A world's file, opened.
 pub struct Opened {
@@ -38,7 +46,7 @@ pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
         Failure::new(exit, error.message)
     })?;
     let store = Arc::new(store);
-    let read_only = access == Access::Read;
+    let read_only = matches!(access, Access::Read | Access::Beside);
     let mut random = [0; 24];
     crate::clock::HostedEntropy.fill(&mut random);
     let (identity, salt) = random.split_at(16);
@@ -46,7 +54,7 @@ pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
         read_only,
         identity: identity.try_into().unwrap_or_default(),
         salt: u64::from_le_bytes(salt.try_into().unwrap_or_default()),
-        ..OpenOptions::default()
+        faults: SEEDED.get().copied().unwrap_or_default(),
     };
     let shared: Arc<dyn Store> = store.clone();
     let (world, report) = World::open(shared, &options).map_err(|error| failure(path, &error))?;
@@ -96,10 +104,30 @@ impl Opened {
         let path = self.store.path().to_owned();
         let pager = self.world.pager(&memory, pages, LOST_WORD);
         let pager = pager.map_err(|error| failure(&path, &error))?;
-        let heap = Heap::open(&memory, config, pager).map_err(|error| heap_failure(&path, error))?;
+        let opened = Heap::open(&memory, config, pager);
+        if let Some(&page) = self.world.lost_pages().iter().map(|run| &run.first).find(|page| is_table(**page)) {
+            return Err(tables_lost(&path, page));
+        }
+        let mut heap = opened.map_err(|error| heap_failure(&path, error))?;
+        heap.take_losses();
+        self.world.lost_pages().iter().for_each(|run| heap.know_lost(run.first));
         tell_relocation(&path, &heap);
         Ok(heap)
     }
+}
+
+/// Whether a page holds tables of the machine, without which nothing runs.
+pub fn is_table(page: PageIndex) -> bool {
+    (page.0 as usize).saturating_mul(PAGE_BYTES) < BLOCKS_OFFSET
+}
+
+/// The failure of a world whose tables are lost.
+pub fn tables_lost(path: &Path, page: PageIndex) -> Failure {
+    let line = format!(
+        "{}: page {page} of the heap, which says where everything stands, is lost; go back to a moment with warm restore",
+        path.display()
+    );
+    Failure::new(Exit::Damaged, line)
 }
 
 /// Says what was lost when a heap moved, and in a verbose run that it did.
@@ -138,7 +166,8 @@ pub fn memory_cap() -> usize {
     kilobytes.map_or(8 << 30, |kilobytes| kilobytes * 768)
 }
 
-fn parse_bytes(text: &str) -> Option<usize> {
+/// A count of bytes, or with K, M or G.
+pub fn parse_bytes(text: &str) -> Option<usize> {
     let text = text.trim();
     let (number, shift) = match text.chars().last()? {
         'K' | 'k' => (&text[..text.len() - 1], 10),
@@ -151,39 +180,12 @@ fn parse_bytes(text: &str) -> Option<usize> {
 
 /// A wall time as `2026-01-31 12:34:56` in local time.
 pub fn clock_text(wall_ns: i64) -> String {
-    let offset = crate::clock::HostedClock::default().utc_offset_s(wall_ns);
-    let seconds = wall_ns.div_euclid(1_000_000_000) + i64::from(offset);
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
-}
-
-/// Year, month and day of a count of days since 1970-01-01 (proleptic Gregorian calendar, by eras of
-/// 400 years that begin in March).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
+    keeper::date_text(wall_ns, crate::clock::HostedClock::default().utc_offset_s(wall_ns))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_become_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(-1), (1969, 12, 31));
-        assert_eq!(civil(20_783), (2026, 11, 26));
-    }
 
     #[test]
     fn sizes_are_read_with_their_unit() {

@@ -191,6 +191,37 @@ impl Desk {
     }
 }
 
+impl keeper::Desk for Desk {
+    fn begin(&self, snapshot: Snapshot) -> Result<(), ImageError> {
+        Desk::begin(self, snapshot)
+    }
+
+    fn take_outcome(&self) -> Option<Outcome> {
+        Desk::take_outcome(self)
+    }
+
+    fn wait(&self) -> Outcome {
+        Desk::wait(self)
+    }
+
+    fn is_busy(&self) -> bool {
+        Desk::is_busy(self)
+    }
+
+    fn with_world(&self, work: &mut dyn FnMut(&mut World)) {
+        work(&mut self.world());
+    }
+
+    fn with_still_world(&self, work: &mut dyn FnMut(&mut World)) {
+        let (_flushes, mut world) = self.still();
+        work(&mut world);
+    }
+
+    fn note_journalled(&self) {
+        Desk::note_journalled(self);
+    }
+}
+
 /// R3: whoever waits is told when the writer is gone.
 struct Unbar<'a>(&'a Desk);
 

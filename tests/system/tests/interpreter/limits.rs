@@ -4,9 +4,16 @@ use super::world;
 use std::time::{Duration, Instant};
 use vm::interpret::RunEnd;
 
-const METHODS: &[&str] = &[
+pub const METHODS: &[&str] = &[
     "endless|[ true ] whileTrue: [ Shared := (Shared ifNil: [ 0 ]) + 1 ]",
     "down: n|^ (self down: n + 1) + 1",
+    "deepNodes: n|| node | node := Array with: nil with: n. node at: 1 put: (self deepNodes: n + 1). ^ node",
+    "wave: n|\"Sixty frames take a new object without a poll; the next poll finds it far below.\" | x |
+n = 0 ifTrue: [ ^ Array with: 0 ].
+x := self wave: n - 1.
+n = 60 ifTrue: [ Object new ].
+^ x",
+    "waves|^ (self wave: 120) size",
     "quota: anArray|<primitive: #quotas>\n^ #refused",
     "stepped|| process count context |
 process := [ | x | x := 3 + 4. Shared := x * 2 ] newProcess.
@@ -24,7 +31,10 @@ Processor yield.
 ^ trace asArray",
 ];
 
-const EXPRESSIONS: &[&str] = &[
+/// A method of `METHODS`: recursion to and fro.
+pub const WAVES: &str = "waves";
+
+pub const EXPRESSIONS: &[&str] = &[
     "EvalTool endless",
     "[ EvalTool down: 1 ] on: StackOverflow do: [ :e | #deep ]",
     "EvalTool quota: #(100000 nil). [ EvalTool endless ] on: QuotaExceeded do: [ :e | #spent ]",
@@ -33,6 +43,8 @@ const EXPRESSIONS: &[&str] = &[
     "EvalTool stepped",
     "Shared",
     "[ | p | p := [ [ EvalTool endless ] ensure: [ Shared := #unwound ] ] fork. 10 timesRepeat: [ Processor yield ]. p terminate ] value. Processor yield. #done",
+    "[ EvalTool deepNodes: 1 ] on: StackOverflow, OutOfMemory do: [ :e | #deep ]",
+    "| array | array := Array new: 1. array at: 1 put: array. array printString size",
 ];
 
 fn machine() -> vm::interpret::Vm {
@@ -63,6 +75,28 @@ fn endless_recursion_ends_by_an_exception_within_a_second_or_two() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     // The stack is as it was: it works a second time.
     assert_eq!(world::run(&mut vm, 1), "#deep");
+}
+
+#[test]
+fn endless_recursion_that_allocates_ends_as_soon() {
+    let mut vm = machine();
+    let began = Instant::now();
+    assert_eq!(world::run(&mut vm, 8), "#deep");
+    // Quadratic reading of the stack took minutes.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(world::run(&mut vm, 9), "50000");
+}
+
+#[test]
+fn a_deep_stack_is_captured_in_time_proportional_to_its_depth() {
+    let mut vm = machine();
+    let class = vm.global("EvalTool").unwrap();
+    vm.spawn(class, "run1", &[], None).unwrap();
+    assert_eq!(vm.run(Some(300_000)), RunEnd::Budget);
+    let began = Instant::now();
+    vm.capture().unwrap();
+    assert!(vm.counters().captured_frames > 100_000, "{:?}", vm.counters());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[test]

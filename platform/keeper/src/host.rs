@@ -1,25 +1,37 @@
 //! What a running world asks of its store: snapshots, moments, the journal.
 //!
-//! Invariant
-//! - T1 The heap is flipped only when no epoch is frozen: the outcome of the one before is taken
-//!   first, and thaws or abandons it (K1).
+//! Keeps K1 and K3.
 
-use super::opened::clock_text;
-use super::writer::{Desk, Outcome};
+use crate::calendar::date_text;
+use crate::desk::{Desk, Outcome};
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 use image::space::Frozen;
-use image::{Epoch, FrozenPages, HeapWords, Keep, Moment, MomentId, Policy, Snapshot};
+use image::{
+    Epoch, FrozenPages, HeapWords, ImageError, JournalRecord, Keep, Moment, MomentId, Policy, Snapshot, World,
+};
 use platform::Clock;
-use std::sync::Arc;
 use vm::heap::{Heap, Roots};
 use vm::interpret::{HostValue, StoreHost};
 use vm::layout::{BLOCK_BYTES, PAGE_BYTES, root};
 
 /// The store of a world that is kept, or of one that is not.
 pub struct Host {
-    desk: Option<Arc<Desk>>,
+    desk: Option<Arc<dyn Desk>>,
     clock: Arc<dyn Clock>,
-    verbose: bool,
+    log: Log,
+    /// Edits that no snapshot covers, as opening found them: they belong to the world whether it is
+    /// saved here or not.
+    edits: Vec<JournalRecord>,
 }
+
+/// Where a line of the machine's own log goes.
+pub type Log = Box<dyn FnMut(&str)>;
 
 /// The words of a commit that say where the heap stands and how far it reaches.
 pub fn heap_words(heap: &Heap) -> HeapWords {
@@ -38,7 +50,7 @@ pub fn snapshot_of(heap: &Heap, frozen: Arc<Frozen>, clock: &dyn Clock, keep: Ke
     }
 }
 
-/// Thaws or abandons the heap's frozen epoch, as its outcome says (T1).
+/// Thaws or abandons the heap's frozen epoch, as its outcome says (K3).
 pub fn settle(heap: &mut Heap, outcome: Outcome) -> Outcome {
     match outcome {
         Ok(()) => heap.thaw(),
@@ -49,11 +61,28 @@ pub fn settle(heap: &mut Heap, outcome: Outcome) -> Outcome {
 
 impl Host {
     /// A host with a desk, or without one: then nothing is saved.
-    pub fn new(desk: Option<Arc<Desk>>, clock: Arc<dyn Clock>) -> Host {
-        Host { desk, clock, verbose: std::env::var_os("WARM_LOG").is_some() }
+    pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, log: Log) -> Host {
+        Host { desk, clock, log, edits: Vec::new() }
     }
 
-    fn desk(&self) -> Result<&Arc<Desk>, String> {
+    /// With the edits that the world's drafts take when they are woken.
+    pub fn with_edits(mut self, edits: Vec<JournalRecord>) -> Host {
+        self.edits = edits;
+        self
+    }
+
+    fn pending_edits(&self) -> HostValue {
+        let rows = self.edits.iter().map(|record| {
+            HostValue::List(vec![
+                HostValue::Integer(record.serial as i64),
+                HostValue::Integer(record.kind.into()),
+                HostValue::Bytes(record.bytes.clone()),
+            ])
+        });
+        HostValue::List(rows.collect())
+    }
+
+    fn desk(&self) -> Result<&Arc<dyn Desk>, String> {
         self.desk.as_ref().ok_or_else(|| "this world is not saved here".to_owned())
     }
 }
@@ -100,6 +129,46 @@ fn text_of(arguments: &[HostValue], index: usize) -> Result<String, String> {
     }
 }
 
+/// Carries out an operation of the store; `wall` is the time, also as a text.
+fn call(
+    world: &mut World,
+    operation: &str,
+    arguments: &[HostValue],
+    (wall_ns, local): (i64, &str),
+) -> Result<HostValue, String> {
+    let told = |error: ImageError| error.to_string();
+    match operation {
+        "history" => {
+            let moments = world.moments().map_err(told)?;
+            Ok(HostValue::List(moments.iter().map(row).collect()))
+        }
+        "name" => {
+            let name = text_of(arguments, 0)?;
+            let id = world.name(&name, wall_ns).map_err(told)?;
+            Ok(HostValue::Integer(id.0 as i64))
+        }
+        "delete" => {
+            let moments = world.moments().map_err(told)?;
+            let text = text_of(arguments, 0)?;
+            let id = find_moment(&moments, &text).ok_or_else(|| format!("no moment {text}"))?;
+            world.delete(id, wall_ns).map_err(told)?;
+            Ok(HostValue::Nil)
+        }
+        "branch" => {
+            let id = world.branch(MomentId::NONE, &text_of(arguments, 0)?, wall_ns).map_err(told)?;
+            Ok(HostValue::Integer(id.0 as i64))
+        }
+        "statistics" => {
+            let (used, free) = world.block_counts();
+            let commit = u64::from(world.head().number.0);
+            let numbers = [commit, used, free].map(|n| HostValue::Integer(n as i64));
+            Ok(HostValue::List(numbers.to_vec()))
+        }
+        "time" => Ok(HostValue::Text(local.to_owned())),
+        other => Err(format!("the store knows no {other}")),
+    }
+}
+
 impl StoreHost for Host {
     fn snapshot(&mut self, heap: &mut Heap, roots: &mut dyn Roots) -> Result<(), String> {
         let desk = self.desk()?.clone();
@@ -117,65 +186,32 @@ impl StoreHost for Host {
     }
 
     fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {
-        let desk = self.desk()?.clone();
-        // Some of these are commits of their own.
-        let (_flushes, mut world) = desk.still();
-        let told = |error: image::ImageError| error.to_string();
-        let wall_ns = self.clock.wall_ns();
-        match operation {
-            "history" => {
-                let moments = world.moments().map_err(told)?;
-                Ok(HostValue::List(moments.iter().map(row).collect()))
-            }
-            "name" => {
-                let name = text_of(arguments, 0)?;
-                let id = world.name(&name, wall_ns).map_err(told)?;
-                Ok(HostValue::Integer(id.0 as i64))
-            }
-            "delete" => {
-                let moments = world.moments().map_err(told)?;
-                let text = text_of(arguments, 0)?;
-                let id = find_moment(&moments, &text).ok_or_else(|| format!("no moment {text}"))?;
-                world.delete(id, wall_ns).map_err(told)?;
-                Ok(HostValue::Nil)
-            }
-            "branch" => {
-                let id = world.branch(MomentId::NONE, &text_of(arguments, 0)?, wall_ns).map_err(told)?;
-                Ok(HostValue::Integer(id.0 as i64))
-            }
-            "journalPending" => {
-                let records = world.journal_replay().map_err(told)?;
-                let rows = records.into_iter().map(|record| {
-                    HostValue::List(vec![
-                        HostValue::Integer(record.serial as i64),
-                        HostValue::Integer(record.kind.into()),
-                        HostValue::Bytes(record.bytes),
-                    ])
-                });
-                Ok(HostValue::List(rows.collect()))
-            }
-            "statistics" => {
-                let (used, free) = world.block_counts();
-                let commit = u64::from(world.head().number.0);
-                let numbers = [commit, used, free].map(|n| HostValue::Integer(n as i64));
-                Ok(HostValue::List(numbers.to_vec()))
-            }
-            "time" => Ok(HostValue::Text(clock_text(wall_ns))),
-            other => Err(format!("the store knows no {other}")),
+        if operation == "journalPending" {
+            return Ok(self.pending_edits());
         }
+        let wall_ns = self.clock.wall_ns();
+        let local = date_text(wall_ns, self.clock.utc_offset_s(wall_ns));
+        let mut answer = Err("the store did not answer".to_owned());
+        // Some of these are commits of their own.
+        self.desk()?.with_still_world(&mut |world| {
+            answer = call(world, operation, arguments, (wall_ns, &local));
+        });
+        answer
     }
 
     fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), String> {
         let desk = self.desk()?;
         let kind = u16::try_from(kind).map_err(|_| format!("kind {kind} is above 65535"))?;
-        desk.world().journal_append(draft, kind, bytes).map_err(|error| error.to_string())?;
+        let mut appended = Ok(());
+        desk.with_world(&mut |world| {
+            appended = world.journal_append(draft, kind, bytes).map(|_| ()).map_err(|error| error.to_string());
+        });
+        appended?;
         desk.note_journalled();
         Ok(())
     }
 
     fn log(&mut self, line: &str) {
-        if self.verbose {
-            eprintln!("warm: {line}");
-        }
+        (self.log)(line);
     }
 }

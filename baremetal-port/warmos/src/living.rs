@@ -1,0 +1,237 @@
+//! A world that lives on the bare machine: driven, collected, saved.
+//!
+//! Invariants
+//! - V1 Between two slices of the world the writer gets a step; when the world idles, it gets all the
+//!   time there is, then the processor halts until a timer or the serial line.
+//! - V2 `finish` returns only when everything is durable and the file is closed, or says why not.
+
+use crate::clock::{BareClock, BareEntropy};
+use crate::console::{self, Console};
+use crate::desk::SoloDesk;
+use crate::disk::Disk;
+use crate::epitaph::{self, Ending, die, say};
+use crate::regions::BareMemory;
+use crate::{frames, serial};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use image::{ImageError, OpenReport, World};
+use keeper::{Desk, Host, Saver, Trouble, date_text};
+use platform::Clock;
+use vm::heap::{Heap, HeapConfig, HeapError};
+use vm::interpret::{Ended, Handle, HostValue, RunEnd, Vm, VmConfig};
+use vm::layout::{KnownObject, LOST_WORD, PAGE_BYTES};
+
+/// Sends and backward jumps between two looks at the store.
+const SLICE: u64 = 100_000;
+
+/// How a process that was waited for came to its end, or the session.
+pub enum Came {
+    /// The process ended.
+    Ended(Ended),
+    /// The session ended with a status.
+    Exit(i64),
+}
+
+/// A world that lives.
+pub struct Living {
+    /// Its machine.
+    pub vm: Vm,
+    desk: Option<Arc<SoloDesk>>,
+    saver: Saver,
+}
+
+/// What the bytes on the disk could not be opened for, as an ending.
+pub fn ending_of(error: &ImageError) -> Ending {
+    match error {
+        ImageError::NewerVersion { .. } => Ending::Newer,
+        ImageError::Store(_) => Ending::Machine,
+        _ => Ending::Damaged,
+    }
+}
+
+/// Says what could not be opened.
+fn tell_losses(report: &OpenReport) {
+    let date = |wall_ns| date_text(wall_ns, BareClock.utc_offset_s(wall_ns));
+    for (commit, wall_ns, damage) in &report.lost_commits {
+        let (lost, opened) = (date(*wall_ns), date(report.opened_wall_ns));
+        say(format_args!("snapshot {} of {lost} is damaged ({damage}); opened {} of {opened}", commit.0, report.opened.0));
+    }
+    if !report.lost_pages.is_empty() {
+        let pages = report.lost_pages.iter().fold(0u64, |sum, run| sum.saturating_add(run.pages));
+        say(format_args!("{pages} pages of the heap are lost; warm check names them"));
+    }
+}
+
+fn told(error: HeapError) -> String {
+    match error {
+        HeapError::Reserve(error) => error.message,
+        HeapError::NotAHeap(what) => format!("the heap's root is damaged: {what}"),
+        HeapError::Exhausted => "memory is full".to_string(),
+        HeapError::StillFrozen => "a snapshot is still being written".to_string(),
+    }
+}
+
+/// The heap of an opened world; its pages come from the disk as they are touched.
+fn heap(world: &mut World, clock: Arc<dyn Clock>) -> Heap {
+    let (_, frames) = frames::counts();
+    let config = HeapConfig {
+        base: world.heap().base as usize,
+        // The rest is for page tables, what is copied aside, and the machine's own objects.
+        limit_bytes: frames * PAGE_BYTES / 5 * 3,
+        clock: Some(clock),
+        ..HeapConfig::default()
+    };
+    let pages = (config.reserve / PAGE_BYTES) as u64;
+    let pager = world.pager(&BareMemory, pages, LOST_WORD);
+    let pager = pager.unwrap_or_else(|error| die(ending_of(&error), format_args!("{error}")));
+    Heap::open(&BareMemory, config, pager).unwrap_or_else(|error| {
+        let ending = if matches!(error, HeapError::NotAHeap(_)) { Ending::Damaged } else { Ending::Machine };
+        die(ending, format_args!("{}", told(error)))
+    })
+}
+
+impl Living {
+    /// Brings an opened world to life.
+    pub fn begin(disk: &Disk, mut world: World, report: &OpenReport, is_terminal: bool) -> Living {
+        tell_losses(report);
+        let clock: Arc<dyn Clock> = Arc::new(BareClock);
+        let heap = heap(&mut world, clock.clone());
+        let edits = world.journal_replay();
+        let edits = edits.unwrap_or_else(|error| die(ending_of(&error), format_args!("{error}")));
+        // A world that is not saved keeps its disk: its pages come from there.
+        let desk = SoloDesk::new(world);
+        let keeps = !disk.is_read_only();
+        if !keeps {
+            say(format_args!("{} is read-only: nothing is saved", disk.place()));
+        }
+        let dyn_desk = || keeps.then(|| desk.clone() as Arc<dyn Desk>);
+        let host = Host::new(dyn_desk(), clock.clone(), Box::new(|_| {})).with_edits(edits);
+        let saver = Saver::new(dyn_desk(), clock.clone(), Box::new(|line| say(format_args!("{line}"))));
+        let mut config = VmConfig::new(clock);
+        config.entropy = Some(Arc::new(BareEntropy));
+        config.store = Box::new(host);
+        config.services = vec![Box::new(Console { is_terminal })];
+        console::set_bell(config.doorbell.clone());
+        let vm = Vm::new(heap, config).unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
+        let mut living = Living { vm, desk: Some(desk), saver };
+        living.wake();
+        living
+    }
+
+    /// What the world does first: its owners of outside things are told that it was opened.
+    fn wake(&mut self) {
+        self.vm.reopen();
+        for owner in self.vm.known_elements(KnownObject::WakeList) {
+            if let Came::Ended(Ended::Failed(trace)) = self.send(owner, "wake", &[]) {
+                say(format_args!("waking failed: {trace}"));
+            }
+            self.vm.release(owner);
+        }
+    }
+
+    /// Starts a session in the world (`start:with:` to its main object) and drives it to its end.
+    pub fn session(&mut self, kind: &str) -> Came {
+        let missing = || die(Ending::Damaged, format_args!("this world has no main object to start with"));
+        let main = self.vm.known_handle(KnownObject::MainProcessStart).unwrap_or_else(missing);
+        let kind = self.make(&HostValue::Text(kind.to_string()));
+        let orders = vec![HostValue::Nil, HostValue::List(Vec::new()), HostValue::Nil];
+        let orders = self.make(&HostValue::List(orders));
+        let came = self.send(main, "start:with:", &[kind, orders]);
+        [main, kind, orders].into_iter().for_each(|handle| self.vm.release(handle));
+        came
+    }
+
+    /// An object of the world's for a value.
+    pub fn make(&mut self, value: &HostValue) -> Handle {
+        self.vm.make(value).unwrap_or_else(|| die(Ending::Machine, format_args!("memory is full")))
+    }
+
+    /// Sends a message in a process of its own and drives it to its end.
+    pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Came {
+        let serial = self.vm.spawn(to, selector, arguments, None);
+        let serial = serial.unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
+        self.vm.watch(serial);
+        loop {
+            if let Some(ended) = self.vm.take_ended(serial) {
+                return Came::Ended(ended);
+            }
+            if let Some(status) = self.turn(false) {
+                return Came::Exit(status);
+            }
+        }
+    }
+
+    /// A slice of the world's life (V1); the status, if a session ended. With `for_input` it does not
+    /// sleep while bytes wait.
+    pub fn turn(&mut self, for_input: bool) -> Option<i64> {
+        match self.vm.run(Some(SLICE)) {
+            RunEnd::Finished => {}
+            RunEnd::Exit(status) => return Some(status),
+            RunEnd::Budget => {
+                self.tend();
+                self.step_desk();
+            }
+            RunEnd::Idle(deadline) => {
+                self.tend();
+                let has_input = for_input && serial::waiting() > 0;
+                if !self.step_desk() && !self.vm.doorbell().is_rung() && !has_input {
+                    self.sleep(deadline);
+                }
+            }
+        }
+        None
+    }
+
+    fn step_desk(&self) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.step())
+    }
+
+    /// Waits for whatever comes first: the world's timer, the next saving, the journal, a byte.
+    fn sleep(&self, deadline: Option<u64>) {
+        let journal = self.desk.as_ref().and_then(|desk| desk.journal_due_ns());
+        let due = [deadline, self.saver.next_save_ns(&self.vm), journal];
+        BareClock.sleep_until(due.into_iter().flatten().min().unwrap_or(u64::MAX));
+    }
+
+    fn tend(&mut self) {
+        let tended = self.saver.tend(&mut self.vm);
+        self.must(tended);
+    }
+
+    /// Begins a snapshot of what was just done.
+    pub fn save_soon(&mut self) {
+        let begun = self.saver.save_soon(&mut self.vm);
+        self.must(begun);
+    }
+
+    fn must(&self, result: Result<(), Trouble>) {
+        match result {
+            Ok(()) => {}
+            Err(Trouble::Heap(error)) => die(Ending::Machine, format_args!("{}", told(error))),
+            Err(Trouble::NotSaved(error)) => die(Ending::Unsaved, format_args!("not saved: {error}")),
+        }
+    }
+
+    /// Saves, closes the world cleanly, and ends the machine (V2).
+    pub fn finish(mut self, status: u8) -> ! {
+        let saved = self.saver.save(&mut self.vm);
+        if let Err(Trouble::NotSaved(_)) = &saved
+            && let Some(desk) = &self.desk
+        {
+            // Edits have room of their own on the disk: they are kept where a snapshot is not.
+            desk.with_world(&mut |world| drop(world.journal_flush()));
+        }
+        self.must(saved);
+        if let Some(desk) = self.desk.take()
+            && let Err(error) = desk.close(BareClock.wall_ns())
+            && error != ImageError::ReadOnly
+        {
+            die(Ending::Unsaved, format_args!("the world is saved, but could not be closed cleanly: {error}"));
+        }
+        epitaph::leave(status)
+    }
+}

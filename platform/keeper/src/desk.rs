@@ -1,0 +1,28 @@
+//! The desk at which the mutator meets whoever writes snapshots.
+//!
+//! Invariants
+//! - R1 At most one snapshot is in writing; its outcome is taken by the mutator exactly once.
+//! - R2 Work on the world happens between two steps of the commit in writing.
+
+use image::{ImageError, Snapshot, World};
+
+/// What became of a snapshot.
+pub type Outcome = Result<(), ImageError>;
+
+/// Where mutator and writer meet.
+pub trait Desk: Send + Sync {
+    /// Hands a snapshot over.
+    fn begin(&self, snapshot: Snapshot) -> Result<(), ImageError>;
+    /// The outcome of the last snapshot, if it is there; it is taken.
+    fn take_outcome(&self) -> Option<Outcome>;
+    /// Waits for the outcome; `Ok` if nothing is in writing.
+    fn wait(&self) -> Outcome;
+    /// Whether a snapshot is in writing, or its outcome was not taken yet.
+    fn is_busy(&self) -> bool;
+    /// Works on the world between two steps of the writer.
+    fn with_world(&self, work: &mut dyn FnMut(&mut World));
+    /// As `with_world`, for a commit of its own (a name, a deletion): no flush is under way meanwhile.
+    fn with_still_world(&self, work: &mut dyn FnMut(&mut World));
+    /// An edit was journalled; it is flushed soon.
+    fn note_journalled(&self);
+}

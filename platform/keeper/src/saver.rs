@@ -1,0 +1,173 @@
+//! When a world is saved.
+//!
+//! Invariants
+//! - V1 A snapshot is asked for every two seconds while there is something to save, when much is
+//!   dirty, and at the end; between two requests the world runs.
+//! - V2 [`Saver::save`] returns `Ok` only if everything that was done is durable (K2).
+
+use crate::desk::{Desk, Outcome};
+use crate::host::{Log, settle, snapshot_of};
+use alloc::format;
+use alloc::sync::Arc;
+use image::{ImageError, Keep, ThinPolicy};
+use platform::Clock;
+use vm::heap::HeapError;
+use vm::interpret::Vm;
+use vm::layout::PAGE_BYTES;
+
+/// How often a world is saved while it changes.
+const SAVE_EVERY_NS: u64 = 2_000_000_000;
+/// How often moments are thinned.
+const THIN_EVERY_NS: u64 = 60_000_000_000;
+/// Dirty bytes beyond which the world waits for the writer.
+const TOO_DIRTY_BYTES: usize = 256 << 20;
+/// A snapshot in writing may be older than what was done since; a failed one is tried once more.
+const TRIES: usize = 3;
+
+/// Why a world could not be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The heap could not be flipped.
+    Heap(HeapError),
+    /// What was done is not durable.
+    NotSaved(ImageError),
+}
+
+/// Decides when snapshots are made, and knows what became of them.
+pub struct Saver {
+    desk: Option<Arc<dyn Desk>>,
+    clock: Arc<dyn Clock>,
+    saved_ns: u64,
+    thinned_ns: u64,
+    failed: Option<ImageError>,
+    told: bool,
+    tell: Log,
+}
+
+impl Saver {
+    /// A saver at a desk, or without one: then nothing is saved. `tell` shows a line to the user.
+    pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, tell: Log) -> Saver {
+        let now = clock.monotonic_ns();
+        Saver { desk, clock, saved_ns: now, thinned_ns: now, failed: None, told: false, tell }
+    }
+
+    /// When the world wants to be saved next, if it does, in monotonic nanoseconds: not for what
+    /// timers and the scheduler change.
+    pub fn next_save_ns(&self, vm: &Vm) -> Option<u64> {
+        let asks = self.desk.is_some() && vm.heap.asks_for_snapshot();
+        asks.then_some(self.saved_ns + SAVE_EVERY_NS)
+    }
+
+    fn has_something_to_save(&self, vm: &Vm) -> bool {
+        self.desk.is_some() && !vm.heap.space().dirty_pages().is_empty()
+    }
+
+    /// Collection in slices, and the store's turn (V1).
+    pub fn tend(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
+        let wants = vm.tend();
+        let Some(desk) = self.desk.clone() else {
+            if wants.flip {
+                // Without a store a flip serves the collector alone.
+                vm.flip().map_err(Trouble::Heap)?;
+                vm.heap.thaw();
+            }
+            return Ok(());
+        };
+        self.take_outcome(vm, &desk);
+        let now = self.clock.monotonic_ns();
+        let is_due = self.next_save_ns(vm).is_some_and(|due| due <= now);
+        let dirty = vm.heap.space().dirty_pages().len() * PAGE_BYTES;
+        if desk.is_busy() && dirty > TOO_DIRTY_BYTES {
+            self.wait(vm, &desk);
+        }
+        if (is_due || wants.flip) && !desk.is_busy() {
+            // Before the flip: thinning would finish a snapshot in writing on this thread.
+            if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
+                self.thinned_ns = now;
+                self.thin(vm, &desk);
+            }
+            self.begin(vm, &desk)?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) -> Result<(), Trouble> {
+        self.saved_ns = self.clock.monotonic_ns();
+        let frozen = vm.flip().map_err(Trouble::Heap)?;
+        let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
+        if let Err(error) = desk.begin(snapshot) {
+            let outcome = settle(&mut vm.heap, Err(error));
+            self.note(outcome);
+        }
+        Ok(())
+    }
+
+    fn take_outcome(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) {
+        if let Some(outcome) = desk.take_outcome() {
+            let outcome = settle(&mut vm.heap, outcome);
+            self.note(outcome);
+        }
+    }
+
+    fn wait(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) {
+        let outcome = desk.wait();
+        if vm.heap.space().frozen().is_some() {
+            let outcome = settle(&mut vm.heap, outcome);
+            self.note(outcome);
+        }
+    }
+
+    fn thin(&mut self, vm: &Vm, desk: &Arc<dyn Desk>) {
+        let policy = ThinPolicy::usual(vm.heap.used_bytes() as u64);
+        let wall_ns = self.clock.wall_ns();
+        // What could not be thinned now is thinned a minute later.
+        desk.with_still_world(&mut |world| drop(world.thin(&policy, wall_ns)));
+    }
+
+    /// Remembers a failed snapshot, and says so once until one succeeds.
+    fn note(&mut self, outcome: Outcome) {
+        match outcome {
+            Ok(()) => (self.failed, self.told) = (None, false),
+            Err(error) => {
+                if !self.told {
+                    (self.tell)(&format!("the world could not be saved: {error}; trying again"));
+                    self.told = true;
+                }
+                self.failed = Some(error);
+            }
+        }
+    }
+
+    /// Makes everything durable that was done (V2); says why not, if it could not.
+    pub fn save(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
+        let Some(desk) = self.desk.clone() else { return Ok(()) };
+        for attempt in 0..TRIES {
+            if vm.heap.space().frozen().is_some() {
+                self.wait(vm, &desk);
+            }
+            if self.failed.is_none() && !self.has_something_to_save(vm) && attempt > 0 {
+                break;
+            }
+            self.begin(vm, &desk)?;
+            self.wait(vm, &desk);
+            if self.failed.is_none() {
+                break;
+            }
+        }
+        match &self.failed {
+            None => Ok(()),
+            Some(error) => Err(Trouble::NotSaved(error.clone())),
+        }
+    }
+
+    /// Begins a snapshot now, if there is something to save, after the one in writing.
+    pub fn save_soon(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
+        let Some(desk) = self.desk.clone() else { return Ok(()) };
+        self.take_outcome(vm, &desk);
+        if vm.heap.space().frozen().is_some() {
+            // It may be older than what was done since, and nobody looks again before the next line.
+            self.wait(vm, &desk);
+        }
+        if self.has_something_to_save(vm) { self.begin(vm, &desk) } else { Ok(()) }
+    }
+}
