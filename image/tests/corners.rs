@@ -5,7 +5,7 @@ mod common;
 
 use common::{Bench, LOST, options, page_bytes, read_all, small, trimmed};
 use image::{
-    BLOCK_BYTES, Budget, Faults, ImageError, Keep, MomentId, PageIndex, Policy, Progress, World,
+    BLOCK_BYTES, Budget, Faults, ImageError, Keep, MomentId, PageIndex, Place, Policy, Progress, World,
 };
 use platform::{Filled, PageSource, Store};
 use platform_sim::{Calls, Change, Fault, Filling, Medium, SimMemory, SimStore, Step, Survivors, Times};
@@ -356,4 +356,210 @@ fn the_block_in_which_needed_records_begin_is_not_written() {
     let start = writes[0].start;
     assert!((JOURNAL + 900..JOURNAL + 4096).contains(&start));
     assert!(writes[1..].iter().all(|write| write.start >= start), "the ring wrapped into a needed block");
+}
+
+fn replayed(medium: Medium) -> Vec<u8> {
+    let (world, _) = World::open(Arc::new(SimStore::on(medium)), &options(77)).expect("open");
+    world.journal_replay().expect("replay").iter().map(|record| record.bytes[0]).collect()
+}
+
+#[test]
+fn closing_makes_durable_what_was_typed_though_nothing_else_changed() {
+    let mut first = tended();
+    first.snapshot(&[(1, 1)], Keep::No);
+    first.world.close(1).expect("close");
+    let (mut second, report) = first.reopened(2);
+    assert!(report.clean);
+    second.world.journal_append(1, 1, b"typed").expect("append");
+    second.world.close(2).expect("close");
+    assert_eq!(replayed(second.store.cut(&Survivors::Nothing)), b"t");
+}
+
+#[test]
+fn records_behind_a_failed_flush_are_written_where_they_belong() {
+    let mut bench = tended();
+    bench.snapshot(&[(1, 1)], Keep::No);
+    bench.world.journal_append(1, 1, b"a").expect("append");
+    bench.world.journal_flush().expect("flush");
+    bench.world.journal_append(2, 1, b"b").expect("append");
+    let operation = bench.store.operations();
+    bench.store.arm(Fault::FlushFails { operation, times: Times::Once, kept: Survivors::Nothing });
+    assert!(bench.world.journal_flush().is_err());
+    bench.world.journal_append(3, 1, b"c").expect("append");
+    bench.world.journal_flush().expect("flush");
+    assert_eq!(replayed(bench.store.cut(&Survivors::Nothing)), b"abc");
+}
+
+#[test]
+fn what_is_typed_behind_a_commits_last_flush_is_still_to_be_flushed() {
+    let mut bench = tended();
+    bench.snapshot(&[(1, 1)], Keep::No);
+    bench.begin(&[(1, 2)], Keep::No);
+    let mut flushes = 0;
+    let progress = loop {
+        if let Some(ticket) = bench.world.flush_ticket() {
+            flushes += 1;
+            let flushed = ticket.wait();
+            if flushes == 2 {
+                bench.world.journal_append(1, 1, b"typed").expect("append");
+            }
+            bench.world.flushed(flushed);
+        }
+        match bench.world.step(Budget(1)) {
+            Progress::Working => {}
+            progress => break progress,
+        }
+    };
+    assert!(matches!(progress, Progress::Acknowledged { .. }) && flushes == 2);
+    bench.world.journal_flush().expect("flush");
+    assert_eq!(replayed(bench.store.cut(&Survivors::Nothing)), b"t");
+}
+
+#[test]
+fn commits_that_fail_do_not_drive_the_numbers_into_the_parents_slot() {
+    let mut bench = tended();
+    for tag in 1..4 {
+        bench.snapshot(&[(1, tag)], Keep::No);
+    }
+    let head = bench.world.acknowledged().0;
+    for tag in 4..7 {
+        bench.begin(&[(1, tag)], Keep::No);
+        let mut flushes = 0;
+        while flushes < 2 {
+            flushes += u32::from(bench.world.is_about_to_flush());
+            if flushes < 2 {
+                assert_eq!(bench.world.step(Budget(1)), Progress::Working);
+            }
+        }
+        let operation = bench.store.operations();
+        bench.store.arm(Fault::FlushFails { operation, times: Times::Once, kept: Survivors::Everything });
+        assert!(matches!(bench.finish(1), Progress::Abandoned { .. }));
+    }
+    bench.snapshot(&[(1, 9)], Keep::No);
+    let number = bench.world.acknowledged().0;
+    assert!(number.0 > head.0 + 3 && number.0 % 5 != (head.0 - 1) % 5, "{number:?} follows {head:?}");
+    assert_eq!(bench.world.head().parent, head);
+    let (mut bench, report) = bench.reopened(2);
+    assert!(report.lost_commits.is_empty());
+    bench.verify();
+}
+
+/// The medium of a bench with the newest places of these pages' numbers rotten.
+fn rotten(bench: &Bench, tags: &[u64]) -> Medium {
+    let mut medium = bench.store.contents();
+    for tag in tags {
+        let place = place_of(&medium, *tag);
+        medium.flip_bits(place, 1);
+    }
+    medium
+}
+
+#[test]
+fn when_head_and_parent_are_rotten_the_newest_whole_moment_opens() {
+    let mut bench = tended();
+    bench.snapshot(&[(1, 1), (2, 2)], Keep::Named("first".into()));
+    bench.snapshot(&[(1, 11)], Keep::Named("second".into()));
+    bench.snapshot(&[(1, 12)], Keep::No);
+    bench.snapshot(&[(1, 13)], Keep::No);
+    let (mut second, report) = Bench::open(rotten(&bench, &[12, 13]), 2).expect("open");
+    assert_eq!((report.lost_commits.len(), report.opened_moment), (2, Some(MomentId(2))));
+    assert_eq!(second.read_all(MomentId::NONE), Ok([(1, 11), (2, 2)].into()));
+    let (mut first, report) = Bench::open(rotten(&bench, &[11, 12, 13]), 2).expect("open");
+    assert_eq!((report.lost_commits.len(), report.opened_moment), (2, Some(MomentId(1))));
+    assert_eq!(first.read_all(MomentId::NONE), Ok([(1, 1), (2, 2)].into()));
+    first.snapshot(&[(3, 3)], Keep::No);
+    let (mut first, report) = first.reopened(3);
+    assert!(report.lost_commits.is_empty());
+    assert_eq!(first.read_all(MomentId::NONE), Ok([(1, 1), (2, 2), (3, 3)].into()));
+}
+
+#[test]
+fn without_moments_an_older_commit_opens_only_if_all_of_it_is_whole() {
+    let mut bench = tended();
+    bench.snapshot(&[(1, 1), (2, 2)], Keep::No);
+    for page in 10..13 {
+        bench.snapshot(&[(page, page)], Keep::No);
+    }
+    let head = bench.world.acknowledged().0.0;
+    let (mut older, report) = Bench::open(rotten(&bench, &[11, 12]), 2).expect("open");
+    assert_eq!((report.opened.0, report.lost_commits.len()), (head - 2, 2));
+    assert_eq!(older.read_all(MomentId::NONE), Ok([(1, 1), (2, 2), (10, 10)].into()));
+    let (mut newest, report) = Bench::open(rotten(&bench, &[2, 11, 12]), 2).expect("open");
+    assert_eq!(report.opened.0, head, "{report:?}");
+    assert!(!report.damages.is_empty() && newest.read_all(MomentId::NONE).is_err());
+}
+
+#[test]
+fn a_copy_of_a_record_that_lags_behind_is_brought_up() {
+    for lagging in [0, 1] {
+        let mut bench = tended();
+        for tag in 1..6 {
+            bench.snapshot(&[(1, tag)], Keep::No);
+        }
+        let slot = u64::from((bench.world.acknowledged().0.0 + 1) % 5);
+        let copies = [2u64, 7].map(|ring| (1 << 20) + (ring + slot) * 4096);
+        let mut stale = [0; BLOCK_BYTES];
+        bench.store.contents().read(copies[lagging], &mut stale);
+        bench.snapshot(&[(1, 7)], Keep::No);
+        let mut medium = bench.store.contents();
+        medium.write(copies[lagging], &stale);
+        let (mut again, report) = Bench::open(medium, 2).expect("open");
+        assert_eq!(report.damages.len() + report.unfinished.len(), 1, "{report:?}");
+        assert_eq!(again.read_all(MomentId::NONE), Ok([(1, 7)].into()));
+        again.snapshot(&[(1, 8)], Keep::No);
+        let medium = again.store.contents();
+        let mut records = [[0; BLOCK_BYTES]; 2];
+        (0..2).for_each(|nth| medium.read(copies[nth], &mut records[nth]));
+        assert!(records[0] == records[1] && records[0] != stale);
+        again.check();
+    }
+}
+
+#[test]
+fn a_rotten_root_of_the_moments_is_named_on_opening() {
+    let mut bench = tended();
+    bench.snapshot(&[(1, 1)], Keep::Named("first".into()));
+    bench.snapshot(&[(1, 2)], Keep::No);
+    bench.snapshot(&[(1, 3)], Keep::No);
+    let place = (1 << 20) + bench.world.head().tree.entry.block.0 * 4096;
+    let (mut bench, report) = bench.rotten(place + 2000);
+    let named = report.damages.iter().chain(report.lost_commits.iter().map(|(.., damage)| damage));
+    assert!(named.clone().any(|damage| matches!(damage.place, Place::MomentsNode(_))), "{report:?}");
+    bench.verify();
+}
+
+#[test]
+fn a_sweep_that_meets_a_rotten_node_frees_nothing_below_it() {
+    let mut bench = tended();
+    bench.snapshot(&pages(0, 40, 1, 1), Keep::No);
+    bench.snapshot(&[(300, 9)], Keep::No);
+    bench.snapshot(&[(300, 10)], Keep::No);
+    let mut medium = bench.store.contents();
+    let below = place_of(&medium, 10_000 + 7);
+    let node = node_above(&medium, below);
+    medium.flip_bits(node + 4000, 1);
+    let (mut bench, _) = Bench::open(medium, 2).expect("open");
+    while bench.world.tend(Budget(8)).expect("tend") {}
+    assert!(!bench.world.damages().is_empty());
+    for tag in 1..6 {
+        bench.snapshot(&pages(300, 60, 1, tag + 1), Keep::No);
+    }
+    assert_eq!(place_of(&bench.store.contents(), 10_000 + 7), below);
+}
+
+#[test]
+fn nothing_is_swept_while_a_page_is_lost() {
+    let mut bench = tended();
+    bench.snapshot(&pages(0, 40, 1, 1), Keep::No);
+    bench.snapshot(&pages(1, 39, 1, 2), Keep::No);
+    bench.snapshot(&[(300, 9)], Keep::No);
+    let place = place_of(&bench.store.contents(), 10_000);
+    let (mut bench, _) = bench.rotten(place);
+    let pager = bench.world.pager(&SimMemory::new(Filling::Told), 1 << 12, LOST).expect("pager");
+    assert_eq!(pager.fill(0, &mut [0; BLOCK_BYTES]), Filled::Lost);
+    while bench.world.tend(Budget(8)).expect("tend") {}
+    assert_eq!(bench.world.block_counts().1, 0, "a sweep freed blocks");
+    assert_eq!(bench.world.accept_losses().len(), 1);
+    while bench.world.tend(Budget(8)).expect("tend") {}
+    assert!(bench.world.block_counts().1 > 0, "no sweep after the loss was accepted");
 }
