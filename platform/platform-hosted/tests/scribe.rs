@@ -13,24 +13,25 @@ use std::time::{Duration, Instant};
 
 /// A class with a slow method, a test of it, and a method that a rule of the scribe's fits.
 const SAMPLE: &str = "
-Object subclass: #Adder instanceVariableNames: 'parts total' classVariableNames: '' package: 'Adding'.
-Adder compile: 'sumTo: n
+| adder test |
+adder := Object subclass: #Adder instanceVariableNames: 'parts total' classVariableNames: '' package: 'Adding'.
+adder compile: 'sumTo: n
 	\"Answer the sum of the numbers from 1 to n.\"
 	| sum |
 	sum := 0.
 	1 to: n do: [ :each | sum := sum + each ].
 	^ sum' classified: #adding.
-Adder compile: 'parts: anArray
+adder compile: 'parts: anArray
 	parts := anArray' classified: #adding.
-Adder compile: 'largeCount
+adder compile: 'largeCount
 	^ (parts select: [ :each | each > 10 ]) size' classified: #adding.
-TestCase subclass: #AdderTest instanceVariableNames: '' classVariableNames: '' package: 'Adding-Tests'.
-AdderTest compile: 'testSum
+test := TestCase subclass: #AdderTest instanceVariableNames: '' classVariableNames: '' package: 'Adding-Tests'.
+test compile: 'testSum
 	#(0 1 2 10 20000) with: #(0 1 3 55 200010000) do: [ :n :sum |
 		self assert: (Adder new sumTo: n) equals: sum ]' classified: #tests.
-AdderTest compile: 'testLargeCount
+test compile: 'testLargeCount
 	self assert: (Adder new parts: #(1 20 30); largeCount) equals: 2' classified: #tests.
-Smalltalk at: #Total put: (Adder new parts: (OrderedCollection with: 1)).
+Smalltalk at: #Total put: (adder new parts: (OrderedCollection with: 1)).
 nil";
 
 struct World {
@@ -99,11 +100,9 @@ fn a_method_is_explained_by_facts() {
         "Nobody overrides it.",
         "One method sends #sumTo:; one class implements it.",
         "One test sends #sumTo: (by names alone: no test run was recorded).",
-        "How often it ran is not counted.",
     ];
     let lines: Vec<&str> = text.lines().collect();
-    let told: Vec<&str> = expect.into_iter().filter(|line| !line.starts_with("How often")).collect();
-    for line in told {
+    for line in expect {
         assert!(lines.contains(&line), "{line:?} is not among {lines:#?}");
     }
     assert!(lines.last().unwrap().starts_with("It was accepted"), "{lines:#?}");
@@ -118,20 +117,20 @@ fn a_good_proposal_is_tried_accepted_and_taken_back() {
     let text = world.rewrite(&server, SUM, "faster");
     assert!(text.contains("\nReady.\n"), "{text}");
     assert!(text.contains("\n- \tsum := 0.\n") && text.contains("\n+ \t^ n * (n + 1) // 2\n"), "{text}");
-    assert!(text.contains("1 tests reach it; 1 passed before and all of them pass with it."), "{text}");
+    assert!(text.contains("Tests that reach it: 1; passed before: 1; pass with it: 1."), "{text}");
     let request = server.seen.recv().unwrap();
     assert!(request.contains("It answers what it has in sum.") && request.contains("Make it faster."), "{request}");
     // Nothing has changed so far.
     assert_eq!(world.eval("(Adder >> #sumTo:) sourceCode includesSubstring: '// 2'"), "false");
     world.eval("Last accept");
-    assert_eq!(world.eval("{ Adder new sumTo: 10. (Adder >> #sumTo:) sourceCode includesSubstring: '// 2' }"), "an Array(55 true)");
+    assert_eq!(world.eval("{ Adder new sumTo: 10. (Adder >> #sumTo:) sourceCode includesSubstring: '// 2' }"), "#(55 true)");
     let reason = world.eval("(ChangeLog current lastChangeOf: Adder >> #sumTo:) reason");
     assert!(reason.contains("rewritten to be faster, as proposed by http://127.0.0.1"), "{reason}");
-    assert!(reason.contains("1 tests reach it"), "{reason}");
+    assert!(reason.contains("Tests that reach it: 1;"), "{reason}");
     let notes = world.eval("(Scribe notesFor: Adder >> #sumTo:) collect: [ :each | each heading ]");
     assert!(notes.contains("unverified"), "{notes}");
     world.eval("Last takeBack");
-    assert_eq!(world.eval("{ Adder new sumTo: 10. (Adder >> #sumTo:) sourceCode includesSubstring: '// 2' }"), "an Array(55 false)");
+    assert_eq!(world.eval("{ Adder new sumTo: 10. (Adder >> #sumTo:) sourceCode includesSubstring: '// 2' }"), "#(55 false)");
     let again = world.run("Last accept");
     assert!(again.status == 1 && again.err.contains("nothing to accept: takenBack"), "{again:?}");
 }
@@ -146,7 +145,7 @@ fn what_is_not_good_enough_is_refused_with_its_reason() {
         assert!(accepted.status == 1 && accepted.err.contains("there is nothing to accept"), "{accepted:?}");
     };
     check("```\nsumTo: n\n\t^ (n\n```", "faster", "the candidate does not compile: line 2");
-    check("```\nsumTo: n\n\t^ zork\n```", "faster", "the candidate does not compile: line 2, column 4: nothing is named zork");
+    check("```\nsumTo: n\n\t^ zork\n```", "faster", "the candidate does not compile: line 2: nothing is named zork here");
     check("```\nsum: n\n\t^ n\n```", "faster", "the candidate defines #sum: instead of #sumTo:");
     check("```\nsumTo: n\n\t^ n * n\n```", "faster", "tests that passed before fail with it: AdderTest>>#testSum");
     check(
@@ -205,8 +204,8 @@ fn without_a_model_the_scribe_does_what_it_can() {
     assert!(text.contains("proposed by the scribe's rules select: size\nReady."), "{text}");
     world.eval("Last accept");
     assert_eq!(
-        world.eval("{ (Adder new parts: #(1 20 30)) largeCount. (Adder >> #largeCount) sends: #count: }"),
-        world.eval("{ 2. (Adder >> #largeCount) sends: #count: }"),
+        world.eval("{ (Adder new parts: #(1 20 30)) largeCount. (Adder >> #largeCount) sendsSelector: #count: }"),
+        "#(2 true)",
     );
     let text = world.eval("Scribe rewrite: Adder >> #sumTo: toBe: 'faster'");
     assert!(text.contains("Failed: no model is configured"), "{text}");
@@ -220,13 +219,13 @@ fn an_objects_state_is_rewritten_by_a_difference_that_is_shown_first() {
     assert!(text.contains("\nReady.\n"), "{text}");
     assert!(text.contains("the total of an Adder: nil becomes 3->an OrderedCollection"), "{text}");
     let look = "{ (Total instVarNamed: #parts) asArray. (Total instVarNamed: #total) isNil }";
-    assert_eq!(world.eval(look), "an Array(#(1) true)");
+    assert_eq!(world.eval(look), "#(#(1) true)");
     world.eval("Last accept");
-    assert_eq!(world.eval(look), "an Array(#(1 2 'two') false)");
+    assert_eq!(world.eval(look), "#(#(1 2 'two') false)");
     // What was made in the branch refers to what was here.
     assert_eq!(world.eval("(Total instVarNamed: #total) value == (Total instVarNamed: #parts)"), "true");
     world.eval("Last takeBack");
-    assert_eq!(world.eval(look), "an Array(#(1) true)");
+    assert_eq!(world.eval(look), "#(#(1) true)");
 }
 
 #[test]
@@ -253,14 +252,14 @@ fn a_branch_is_bounded_and_touches_nothing() {
             "| b | b := ScratchBranch new. b evaluate: '{text}' milliseconds: {ms} bytes: 200000000. {{ b outcome. b status. b output }}"
         ))
     };
-    assert_eq!(branch("3 + 4", 30_000), "an Array(#exit 0 '7\n')");
-    assert_eq!(branch("[ true ] whileTrue", 700), "an Array(#outOfTime 0 '')");
-    assert!(branch("'/etc/hostname' asFileReference contents", 30_000).starts_with("an Array(#exit 1 "));
-    assert!(branch("OSEnvironment current at: 'HOME'", 30_000).starts_with("an Array(#exit 1 "));
-    assert!(branch("(Service named: #branch) call: 1 bytes: #[]", 30_000).starts_with("an Array(#exit 1 "));
+    assert_eq!(branch("3 + 4", 30_000), "#(#exit 0 '7\n')");
+    assert_eq!(branch("[ true ] whileTrue", 700), "#(#outOfTime 0 '')");
+    assert!(branch("'/etc/hostname' asFileReference contents", 30_000).starts_with("#(#exit 1 "));
+    assert!(branch("OSEnvironment current at: 'HOME'", 30_000).starts_with("#(#exit 1 "));
+    assert!(branch("(Service named: #branch) call: 1 bytes: #[]", 30_000).starts_with("#(#exit 1 "));
     let flood = branch("[ Session current stdout nextPutAll: (String new: 100000); flush ] repeat", 30_000);
-    assert!(flood.starts_with("an Array(#tooMuchOutput 0 "), "{}", &flood[..60]);
+    assert!(flood.starts_with("#(#tooMuchOutput 0 "), "{}", &flood[..60]);
     // What it does is dropped.
-    assert_eq!(branch("Smalltalk at: #Total put: 3. Total", 30_000), "an Array(#exit 0 '3\n')");
+    assert_eq!(branch("Smalltalk at: #Total put: 3. Total", 30_000), "#(#exit 0 '3\n')");
     assert_eq!(world.eval("Total class"), "Adder");
 }
