@@ -152,6 +152,12 @@ impl World {
         (self.blocks.high_water().0, self.blocks.free_blocks())
     }
 
+    /// Where the last block ends that was ever written, in bytes of the store: what lies behind is room
+    /// that a machine gave in advance.
+    pub fn store_end(&self) -> u64 {
+        self.disk.end_of(self.blocks.high_water())
+    }
+
     /// Closes the world: the journal is flushed, what is in writing is finished, and a last commit
     /// stores the free extents. If that cannot be written, the next opening sweeps.
     pub fn close(&mut self, wall_ns: i64) -> Result<(), ImageError> {

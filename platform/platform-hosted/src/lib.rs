@@ -17,5 +17,6 @@ pub mod file_store;
 pub mod keeper;
 pub mod memory;
 pub mod phase;
+pub mod qemu;
 pub mod services;
 mod sys;

@@ -155,9 +155,7 @@ fn talk(mut living: Living, ending: Ending) -> Result<Exit, Failure> {
 
 /// `warm`: the home world, made the first time.
 pub fn home() -> Result<Exit, Failure> {
-    let data = std::env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-    let folder = data.or_else(|| home().map(|home| home.join(".local/share")));
+    let folder = super::user_folder("XDG_DATA_HOME", ".local/share");
     let missing = || Failure::new(Exit::Missing, "HOME and XDG_DATA_HOME are not set; say warm FILE");
     let folder = folder.ok_or_else(missing)?.join("warm");
     let file = folder.join("home.world");

@@ -56,13 +56,15 @@ pub struct Living {
     pub vm: Vm,
     pub(super) desk: Option<Arc<Desk>>,
     writer: Option<JoinHandle<()>>,
-    store: Option<Arc<FileStore>>,
+    pub(super) store: Option<Arc<FileStore>>,
     pub(super) clock: Arc<HostedClock>,
     pub(super) wish: Wish,
     pub(super) saved_ns: u64,
     thinned_ns: u64,
     failed: Option<ImageError>,
     told: bool,
+    /// Whether it was said that pages are lost.
+    pub(super) told_lost: bool,
 }
 
 /// The store of a world; the machine's own log goes to standard error in a verbose run.
@@ -108,7 +110,7 @@ impl Living {
     pub fn begin_with(mut opened: Opened, saving: Saving, offer: &Offer) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
         let heap = opened.heap(clock.clone())?;
-        let Opened { store, world, read_only, .. } = opened;
+        let Opened { store, world, read_only, report } = opened;
         let keeps = saving == Saving::Automatic && !read_only;
         // A world that is not saved keeps its file open: its pages come from there.
         let waker = clock.clone();
@@ -131,6 +133,7 @@ impl Living {
             thinned_ns: now,
             failed: None,
             told: false,
+            told_lost: !report.lost_pages.is_empty(),
         };
         living.wake()?;
         Ok(living)
@@ -153,6 +156,7 @@ impl Living {
             thinned_ns: now,
             failed: None,
             told: false,
+            told_lost: false,
         };
         living.wake()?;
         Ok(living)
@@ -338,6 +342,7 @@ impl Living {
 
     /// Saves, closes the file cleanly, and ends the writer.
     pub fn finish(mut self) -> Result<(), Failure> {
+        self.note_losses()?;
         if let Err(failure) = self.save() {
             // Edits have room of their own in the file: they are kept where a snapshot is not.
             if let Some(desk) = &self.desk {
