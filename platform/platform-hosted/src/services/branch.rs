@@ -90,6 +90,8 @@ pub struct BranchService {
 impl BranchService {
     /// The service of one session, for branches of the world in a file.
     pub fn new(session: u64, world: Option<PathBuf>, bell: Bell) -> BranchService {
+        // The branch runs in a folder of its own.
+        let world = world.map(|path| std::path::absolute(&path).unwrap_or(path));
         BranchService { session, world, bell, entries: Vec::new() }
     }
 
