@@ -136,6 +136,14 @@ impl Talk<'_> {
                 }
                 continue;
             };
+            if byte == console::END && !self.is_terminal {
+                // In a pipe the end may come behind a line that has none of its own.
+                console::note_end();
+                match self.line.rest() {
+                    rest if rest.is_empty() => return Heard::End,
+                    rest => return Heard::Line(rest),
+                }
+            }
             echo.clear();
             let typed = self.line.take(byte, &mut echo);
             if self.is_terminal {
