@@ -81,6 +81,8 @@ faults! {
     journal_overwrites_uncovered,
     /// After a flush the next record goes into the block that was flushed.
     journal_shares_flushed_block,
+    /// A flush of the journal flushes nothing.
+    journal_flush_forgotten,
     /// A commit covers the journal up to its end instead of up to its flip.
     journal_covers_too_much,
     /// A restore leaves the journal uncovered.

@@ -426,6 +426,33 @@ fn a_rotten_page_is_lost_named_and_accepted() {
     assert_eq!(bench.read_all(MomentId::NONE).expect("head"), Pages::from([(1, 1), (2, 20), (3, 3), (9, 10)]));
 }
 
+#[test]
+fn a_restore_keeps_of_the_losses_only_what_is_lost_in_the_past_too() {
+    let mut bench = Bench::new();
+    bench.snapshot(&[(1, 1), (2, 2)], Keep::Named("whole".into()));
+    bench.snapshot(&[(2, 3)], Keep::Named("rotten later".into()));
+    bench.snapshot(&[(9, 9)], Keep::No);
+    let byte = block_of(&mut bench, 2);
+    let (mut bench, _) = bench.rotten(byte + 100);
+    let memory = SimMemory::new(Filling::Told);
+    let pager = bench.world.pager(&memory, 1 << 16, LOST).expect("pager");
+    assert_eq!(pager.fill(2, &mut [0; BLOCK_BYTES]), Filled::Lost);
+    assert_eq!(bench.world.lost_pages().len(), 1);
+    let to = |bench: &mut Bench, name| bench.world.moment_named(name).expect("moments").expect(name);
+    // The same block: still lost, and so nothing is deleted.
+    let shared = to(&mut bench, "rotten later");
+    bench.world.restore(shared, 5).expect("restore");
+    assert_eq!(bench.world.lost_pages().len(), 1);
+    assert_eq!(bench.world.delete(shared, 6), Err(ImageError::LostPages(1)));
+    // Another block, which is whole: nothing is lost any more, now and after opening.
+    let whole = to(&mut bench, "whole");
+    bench.world.restore(whole, 7).expect("restore");
+    assert_eq!(bench.world.lost_pages(), []);
+    let (mut bench, report) = bench.reopened(3);
+    assert!(report.lost_pages.is_empty(), "{report:?}");
+    assert_eq!(bench.read_all(MomentId::NONE).expect("head"), Pages::from([(1, 1), (2, 2)]));
+}
+
 /// The byte at which a page of the head stands in the file: found by its content.
 fn block_of(bench: &mut Bench, page: u64) -> u64 {
     let wanted = page_bytes(bench.pages[&page]);

@@ -100,6 +100,8 @@ impl Living {
         tell_losses(report);
         let clock: Arc<dyn Clock> = Arc::new(BareClock);
         let heap = heap(&mut world, clock.clone());
+        let edits = world.journal_replay();
+        let edits = edits.unwrap_or_else(|error| die(ending_of(&error), format_args!("{error}")));
         // A world that is not saved keeps its disk: its pages come from there.
         let desk = SoloDesk::new(world);
         let keeps = !disk.is_read_only();
@@ -107,7 +109,7 @@ impl Living {
             say(format_args!("{} is read-only: nothing is saved", disk.place()));
         }
         let dyn_desk = || keeps.then(|| desk.clone() as Arc<dyn Desk>);
-        let host = Host::new(dyn_desk(), clock.clone(), Box::new(|_| {}));
+        let host = Host::new(dyn_desk(), clock.clone(), Box::new(|_| {})).with_edits(edits);
         let saver = Saver::new(dyn_desk(), clock.clone(), Box::new(|line| say(format_args!("{line}"))));
         let mut config = VmConfig::new(clock);
         config.entropy = Some(Arc::new(BareEntropy));

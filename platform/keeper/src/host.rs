@@ -10,8 +10,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
+use alloc::vec::Vec;
 use image::space::Frozen;
-use image::{Epoch, FrozenPages, HeapWords, ImageError, Keep, Moment, MomentId, Policy, Snapshot, World};
+use image::{
+    Epoch, FrozenPages, HeapWords, ImageError, JournalRecord, Keep, Moment, MomentId, Policy, Snapshot, World,
+};
 use platform::Clock;
 use vm::heap::{Heap, Roots};
 use vm::interpret::{HostValue, StoreHost};
@@ -22,6 +25,9 @@ pub struct Host {
     desk: Option<Arc<dyn Desk>>,
     clock: Arc<dyn Clock>,
     log: Log,
+    /// Edits that no snapshot covers, as opening found them: they belong to the world whether it is
+    /// saved here or not.
+    edits: Vec<JournalRecord>,
 }
 
 /// Where a line of the machine's own log goes.
@@ -56,7 +62,24 @@ pub fn settle(heap: &mut Heap, outcome: Outcome) -> Outcome {
 impl Host {
     /// A host with a desk, or without one: then nothing is saved.
     pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, log: Log) -> Host {
-        Host { desk, clock, log }
+        Host { desk, clock, log, edits: Vec::new() }
+    }
+
+    /// With the edits that the world's drafts take when they are woken.
+    pub fn with_edits(mut self, edits: Vec<JournalRecord>) -> Host {
+        self.edits = edits;
+        self
+    }
+
+    fn pending_edits(&self) -> HostValue {
+        let rows = self.edits.iter().map(|record| {
+            HostValue::List(vec![
+                HostValue::Integer(record.serial as i64),
+                HostValue::Integer(record.kind.into()),
+                HostValue::Bytes(record.bytes.clone()),
+            ])
+        });
+        HostValue::List(rows.collect())
     }
 
     fn desk(&self) -> Result<&Arc<dyn Desk>, String> {
@@ -135,17 +158,6 @@ fn call(
             let id = world.branch(MomentId::NONE, &text_of(arguments, 0)?, wall_ns).map_err(told)?;
             Ok(HostValue::Integer(id.0 as i64))
         }
-        "journalPending" => {
-            let records = world.journal_replay().map_err(told)?;
-            let rows = records.into_iter().map(|record| {
-                HostValue::List(vec![
-                    HostValue::Integer(record.serial as i64),
-                    HostValue::Integer(record.kind.into()),
-                    HostValue::Bytes(record.bytes),
-                ])
-            });
-            Ok(HostValue::List(rows.collect()))
-        }
         "statistics" => {
             let (used, free) = world.block_counts();
             let commit = u64::from(world.head().number.0);
@@ -174,6 +186,9 @@ impl StoreHost for Host {
     }
 
     fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {
+        if operation == "journalPending" {
+            return Ok(self.pending_edits());
+        }
         let wall_ns = self.clock.wall_ns();
         let local = date_text(wall_ns, self.clock.utc_offset_s(wall_ns));
         let mut answer = Err("the store did not answer".to_owned());

@@ -27,6 +27,16 @@ impl Device {
         store.arm(Fault::PowerCut { operation: store.operations() + operations });
     }
 
+    /// Whether the power failed since it was last given back.
+    pub fn has_failed(&self) -> bool {
+        self.store().len().is_err()
+    }
+
+    /// Puts another medium in.
+    pub fn put(&self, medium: Medium) {
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = SimStore::on(medium);
+    }
+
     /// Cuts the power (if it did not fail yet), keeps the survivors of what was pending, and starts
     /// a new session on what is left.
     pub fn cut(&self, survivors: &Survivors) -> Medium {

@@ -9,7 +9,8 @@
 //!   opened for direct I/O), so what the server has not been told has not been written.
 //! - I2 *One core.* Both doors, the file (FUSE) and the socket (NBD), serve one [`Device`].
 //!
-//! Knows: `platform-sim`'s store. Must not know: what a world is (but `victim` and its judge).
+//! Knows: `platform-sim`'s store. Must not know: what a world is (but `victim` and its judge, and the
+//! program `seeded`, which is `warm` with a bug).
 
 mod device;
 mod file;
@@ -21,4 +22,4 @@ pub mod victim;
 pub use device::Device;
 pub use file::{FILE_NAME, mount};
 pub use plain_file::PlainFile;
-pub use power::{Cut, CutReport, Mounted};
+pub use power::{Cut, CutReport, Mounted, Span, mounted_or_fail};

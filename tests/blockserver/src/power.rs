@@ -1,7 +1,7 @@
 //! Power cuts: a real program on the mounted file, killed at a moment of its life.
 //!
 //! Half of the cuts come after a number of operations (every call after that fails, then the program
-//! is killed), half after a time. What was pending survives in part: nothing, everything, any
+//! is killed, or ends by itself), half after a time. What was pending survives in part: nothing, everything, any
 //! subset, by sectors.
 
 use crate::{Device, FILE_NAME, mount};
@@ -21,21 +21,32 @@ pub enum Cut {
     Time(Duration),
 }
 
+/// Among how many operations, or in how long a time, a cut falls.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Operations of the device.
+    pub operations: usize,
+    /// Time from the program's first word.
+    pub time: Duration,
+}
+
 impl Cut {
     /// A moment by seed.
-    pub fn of(random: &mut Random) -> Cut {
+    pub fn of(random: &mut Random, span: Span) -> Cut {
         if random.chance(50) {
-            Cut::Operations(random.below(160))
+            Cut::Operations(random.below(span.operations))
         } else {
-            Cut::Time(Duration::from_micros(random.below(40_000) as u64))
+            Cut::Time(Duration::from_micros(random.below(span.time.as_micros() as usize) as u64))
         }
     }
 }
 
 /// What a cut came to.
 pub struct CutReport {
-    /// The lines that the program had written.
-    pub lines: Vec<String>,
+    /// The lines that the program had written, each with when it was heard.
+    pub lines: Vec<(Instant, String)>,
+    /// When the power failed.
+    pub failed_at: Instant,
     /// How many writes no flush covered.
     pub pending: usize,
     /// Which of them survived.
@@ -67,29 +78,24 @@ impl Mounted {
         self.folder.join(FILE_NAME)
     }
 
-    /// Runs `program` on the file (which is its first argument, before `arguments`), cuts the power,
-    /// and gives it back.
-    pub fn power_cut(&self, program: &Path, arguments: &[String], seed: u64) -> io::Result<CutReport> {
+    /// Runs a program that works on the file, cuts the power, and gives it back.
+    pub fn power_cut(&self, program: &mut Command, span: Span, seed: u64) -> io::Result<CutReport> {
         let mut random = Random::new(seed);
-        let cut = Cut::of(&mut random);
+        let cut = Cut::of(&mut random, span);
         if let Cut::Operations(operations) = cut {
             self.device.fail_after(operations);
         }
-        let mut child = Command::new(program)
-            .arg(self.file())
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut child = program.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let lines = listen(&mut child);
         self.await_moment(&mut child, cut, &lines)?;
+        let failed_at = Instant::now();
         child.kill()?;
         child.wait()?;
         let pending = self.device.store().pending();
         let survivors = survivors(pending, &mut random);
         let medium = self.device.cut(&survivors);
         let lines = lines.join().unwrap_or_default();
-        Ok(CutReport { lines, pending, survivors, medium })
+        Ok(CutReport { lines, failed_at, pending, survivors, medium })
     }
 
     fn await_moment(&self, child: &mut Child, cut: Cut, lines: &Listener) -> io::Result<()> {
@@ -101,10 +107,9 @@ impl Mounted {
                 }
                 std::thread::sleep(time);
             }
-            // The program ends by itself when the device fails, or is killed if it does not.
             Cut::Operations(_) => {
-                while child.try_wait()?.is_none() && Instant::now() < patience {
-                    std::thread::sleep(Duration::from_micros(500));
+                while !self.device.has_failed() && child.try_wait()?.is_none() && Instant::now() < patience {
+                    std::thread::sleep(Duration::from_micros(200));
                 }
             }
         }
@@ -137,7 +142,7 @@ fn survivors(pending: usize, random: &mut Random) -> Survivors {
 
 /// Reads a program's output while it runs.
 struct Listener {
-    thread: std::thread::JoinHandle<Vec<String>>,
+    thread: std::thread::JoinHandle<Vec<(Instant, String)>>,
     heard: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -146,7 +151,7 @@ impl Listener {
         self.heard.load(std::sync::atomic::Ordering::Acquire)
     }
 
-    fn join(self) -> std::thread::Result<Vec<String>> {
+    fn join(self) -> std::thread::Result<Vec<(Instant, String)>> {
         self.thread.join()
     }
 }
@@ -158,9 +163,28 @@ fn listen(child: &mut Child) -> Listener {
         let mut lines = Vec::new();
         for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()) {
             flag.store(true, std::sync::atomic::Ordering::Release);
-            lines.extend(line.ok());
+            lines.extend(line.ok().map(|line| (Instant::now(), line)));
         }
         lines
     });
     Listener { thread, heard }
+}
+
+/// A mount for a test. Where this machine cannot mount, the test fails and says what is missing.
+pub fn mounted_or_fail(name: &str) -> Mounted {
+    let missing = if !Path::new("/dev/fuse").exists() {
+        Some("the device /dev/fuse (load the kernel module fuse, or give the container the device)".to_owned())
+    } else if !["/usr/bin/fusermount3", "/bin/fusermount3", "/usr/bin/fusermount"].iter().any(|tool| Path::new(tool).exists()) {
+        Some("the tool fusermount3 (package fuse3)".to_owned())
+    } else {
+        None
+    };
+    if let Some(missing) = missing {
+        panic!("power cuts cannot be shown: this machine lacks {missing}");
+    }
+    let folder = std::env::temp_dir().join(format!("blockserver-{}", std::process::id()));
+    match Mounted::new(&folder, name) {
+        Ok(mounted) => mounted,
+        Err(error) => panic!("power cuts cannot be shown: mounting by /dev/fuse fails: {error}"),
+    }
 }

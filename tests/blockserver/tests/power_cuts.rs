@@ -1,9 +1,10 @@
 //! Real power cuts (issue 3, must show 4): `POWER_CUTS` says how many, 200 by default.
 
-use blockserver::Mounted;
+use blockserver::{Mounted, Span, mounted_or_fail};
 use blockserver::victim::{Said, judge};
 use platform_sim::Medium;
-use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
 /// Cuts that one world lives through before a new one is made.
@@ -13,18 +14,8 @@ fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-fn folder() -> PathBuf {
-    std::env::temp_dir().join(format!("blockserver-{}", std::process::id()))
-}
-
-/// A mount, or `None` with a word where this machine has no FUSE.
-fn mounted(name: &str) -> Option<Mounted> {
-    if !Path::new("/dev/fuse").exists() {
-        println!("not measured: this machine has no /dev/fuse");
-        return None;
-    }
-    Some(Mounted::new(&folder(), name).expect("the device is mounted"))
-}
+/// When the cuts fall.
+const SPAN: Span = Span { operations: 160, time: Duration::from_millis(40) };
 
 /// Cuts the power of one world again and again; answers cuts, cuts with something pending, saves.
 fn lives(mounted: &Mounted, world: u64, fault: Option<&str>, cuts: u64) -> Result<(u64, u64, u64), String> {
@@ -32,11 +23,11 @@ fn lives(mounted: &Mounted, world: u64, fault: Option<&str>, cuts: u64) -> Resul
     let mut said = Said::default();
     let (mut pending, mut last) = (0, 0);
     for life in 0..cuts {
-        let mut arguments = vec![world.to_string()];
-        arguments.extend(fault.map(str::to_string));
+        let mut victim = Command::new(VICTIM);
+        victim.arg(mounted.file()).arg(world.to_string()).args(fault);
         let seed = world * 1_000 + life;
-        let report = mounted.power_cut(Path::new(VICTIM), &arguments, seed).map_err(|error| error.to_string())?;
-        report.lines.iter().for_each(|line| said.hear(line));
+        let report = mounted.power_cut(&mut victim, SPAN, seed).map_err(|error| error.to_string())?;
+        report.lines.iter().for_each(|(_, line)| said.hear(line));
         pending += u64::from(report.pending > 0);
         let about = format!("world {world}, life {life}, {} pending, {:?}", report.pending, report.survivors);
         last = judge(report.medium, world, said).map_err(|line| format!("{about}: {line}"))?;
@@ -53,7 +44,7 @@ fn empty_device(mounted: &Mounted) {
 
 #[test]
 fn acknowledged_snapshots_survive_real_power_cuts() {
-    let Some(mounted) = mounted("survive") else { return };
+    let mounted = mounted_or_fail("survive");
     let wanted = number("POWER_CUTS", 200);
     let start = std::time::Instant::now();
     let (mut cuts, mut pending, mut saves) = (0, 0, 0);
@@ -74,7 +65,7 @@ fn acknowledged_snapshots_survive_real_power_cuts() {
 
 #[test]
 fn a_missing_flush_is_noticed() {
-    let Some(mounted) = mounted("missing") else { return };
+    let mounted = mounted_or_fail("missing");
     for fault in ["skip_flush_before_record", "ack_before_last_flush"] {
         let mut noticed = None;
         for world in 1..20 {
@@ -91,7 +82,7 @@ fn a_missing_flush_is_noticed() {
 
 #[test]
 fn the_file_behaves_like_a_file() {
-    let Some(mounted) = mounted("behaves") else { return };
+    let mounted = mounted_or_fail("behaves");
     let path = mounted.file();
     std::fs::write(&path, b"hello").expect("write");
     assert_eq!(std::fs::read(&path).expect("read"), b"hello");

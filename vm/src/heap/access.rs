@@ -7,7 +7,7 @@
 //! - A2 Every store passes the barrier: a pointer store tests for tag 3, any other for tag not 0.
 
 use super::Heap;
-use super::barrier::{TAG_CLEAN, TAG_REMEMBERED};
+use super::barrier::{BARRIER, TAG_CLEAN, TAG_REMEMBERED};
 use crate::layout::{CARD_BYTES, ClassIndex, Extent, Header, IMMUTABLE, KnownClass, PINNED, Word, behavior};
 
 impl Heap {
@@ -103,7 +103,7 @@ impl Heap {
 
     #[inline(always)]
     pub(super) fn store_pointer_at(&mut self, address: usize, word: u64) {
-        if self.tags.get((address - self.base) / CARD_BYTES) != TAG_REMEMBERED {
+        if BARRIER && self.tags.get((address - self.base) / CARD_BYTES) != TAG_REMEMBERED {
             self.prepare_pointer(address);
         }
         self.words.store(address, word);
@@ -111,7 +111,7 @@ impl Heap {
 
     #[inline(always)]
     pub(super) fn store_raw_at(&mut self, address: usize, word: u64) {
-        if self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
+        if BARRIER && self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
             self.prepare_raw(address);
         }
         self.words.store(address, word);
@@ -129,7 +129,7 @@ impl Heap {
     pub fn store_byte(&mut self, object: Word, index: usize, byte: u8) {
         debug_assert!(index < self.size(object) * 8);
         let address = object.address() + 8 + index;
-        if self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
+        if BARRIER && self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
             self.prepare_raw(address);
         }
         self.words.store_byte(address, byte);

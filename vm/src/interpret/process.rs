@@ -74,6 +74,15 @@ impl Vm {
         if self.current.sp < self.stack_words / 2 {
             self.current.allowed = self.stack_words;
         }
+        if self.settle_losses() || core::mem::take(&mut self.loss_untold) {
+            self.loss_untold = false;
+            // Methods are verified again; who ran may have computed with what is not there.
+            self.purge_records();
+            let (receiver, selector, nil) = (self.current.process, self.symbol("lostPage"), self.nil);
+            if !self.lookup(self.class_index(receiver), selector).is_null() {
+                return self.interlude(receiver, selector, nil);
+            }
+        }
         if core::mem::take(&mut self.memory_short) {
             let (receiver, selector, nil) = (self.current.process, self.symbol("outOfMemory"), self.nil);
             let class = self.class_index(receiver);

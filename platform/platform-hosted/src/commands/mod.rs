@@ -3,9 +3,11 @@
 mod boot;
 mod inspect;
 mod lines;
+mod losses;
 mod moments;
 mod repl;
 mod running;
+mod trying;
 
 use crate::cli::{Arguments, Command, Exit, Failure, help};
 use std::path::PathBuf;
@@ -37,6 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Load => running::load(arguments),
         Command::Test => running::test(arguments),
         Command::Boot => boot::boot(arguments),
+        Command::Try => trying::attempt(arguments),
         Command::Repl => running::repl(arguments),
         Command::History => moments::history(arguments),
         Command::Name => moments::name(arguments),

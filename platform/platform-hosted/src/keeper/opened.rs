@@ -4,12 +4,20 @@ use super::errors::failure;
 use crate::cli::{Exit, Failure};
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
-use image::{OpenOptions, OpenReport, Place, World};
+use image::{Faults, OpenOptions, OpenReport, PageIndex, Place, World};
 use platform::{Clock, Entropy, Store};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use vm::heap::{Heap, HeapConfig, HeapError};
-use vm::layout::{LOST_WORD, PAGE_BYTES};
+use vm::layout::{BLOCKS_OFFSET, LOST_WORD, PAGE_BYTES};
+
+/// Seeded bugs of the worlds that this process opens: a test's program sets them, `warm` never does.
+static SEEDED: OnceLock<Faults> = OnceLock::new();
+
+/// Worlds are opened with these seeded bugs from now on, for a test that proves it would notice them.
+pub fn seed_faults(faults: Faults) {
+    let _ = SEEDED.set(faults);
+}
 
 /// A world's file, opened.
 pub struct Opened {
@@ -46,7 +54,7 @@ pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
         read_only,
         identity: identity.try_into().unwrap_or_default(),
         salt: u64::from_le_bytes(salt.try_into().unwrap_or_default()),
-        ..OpenOptions::default()
+        faults: SEEDED.get().copied().unwrap_or_default(),
     };
     let shared: Arc<dyn Store> = store.clone();
     let (world, report) = World::open(shared, &options).map_err(|error| failure(path, &error))?;
@@ -96,10 +104,30 @@ impl Opened {
         let path = self.store.path().to_owned();
         let pager = self.world.pager(&memory, pages, LOST_WORD);
         let pager = pager.map_err(|error| failure(&path, &error))?;
-        let heap = Heap::open(&memory, config, pager).map_err(|error| heap_failure(&path, error))?;
+        let opened = Heap::open(&memory, config, pager);
+        if let Some(&page) = self.world.lost_pages().iter().map(|run| &run.first).find(|page| is_table(**page)) {
+            return Err(tables_lost(&path, page));
+        }
+        let mut heap = opened.map_err(|error| heap_failure(&path, error))?;
+        heap.take_losses();
+        self.world.lost_pages().iter().for_each(|run| heap.know_lost(run.first));
         tell_relocation(&path, &heap);
         Ok(heap)
     }
+}
+
+/// Whether a page holds tables of the machine, without which nothing runs.
+pub fn is_table(page: PageIndex) -> bool {
+    (page.0 as usize).saturating_mul(PAGE_BYTES) < BLOCKS_OFFSET
+}
+
+/// The failure of a world whose tables are lost.
+pub fn tables_lost(path: &Path, page: PageIndex) -> Failure {
+    let line = format!(
+        "{}: page {page} of the heap, which says where everything stands, is lost; go back to a moment with warm restore",
+        path.display()
+    );
+    Failure::new(Exit::Damaged, line)
 }
 
 /// Says what was lost when a heap moved, and in a verbose run that it did.

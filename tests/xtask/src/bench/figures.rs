@@ -1,7 +1,7 @@
 //! How each figure is measured.
 
 use super::program::{self, Folder};
-use super::{Measured, Options, Outcome, awfy};
+use super::{Measured, Options, Outcome, awfy, barrier};
 use std::path::Path;
 
 type Figure = (&'static str, fn(&Options) -> Outcome);
@@ -17,8 +17,8 @@ const FIGURES: &[Figure] = &[
     ("open_aged_vs_fresh", |_| open_aged()),
     ("kill_cases", |_| counted("kill_cases")),
     ("fault_cases", |_| counted("fault_cases")),
-    ("barrier_overhead_awfy", awfy::barrier_overhead),
-    ("barrier_overhead_stores", |_| Err("needs a build without barrier beside this one".to_owned())),
+    ("barrier_overhead_awfy", barrier::overhead_awfy),
+    ("barrier_overhead_stores", |_| barrier::overhead_stores()),
     ("snapshot_pause_p99_ms", |_| snapshot_pause()),
     ("scavenge_p99_ms", awfy::scavenge_p99),
     ("new_world_bytes", |_| new_world_bytes()),
