@@ -56,6 +56,13 @@ pub fn interrupted() {
     }
 }
 
+/// Memory runs short: the machine shall come to its next safepoint; from a page fault.
+pub fn ask_to_stop() {
+    if let Some(bell) = bell() {
+        bell.stop();
+    }
+}
+
 /// Something came in; from the interrupt.
 pub fn arrived() {
     crate::clock::wake();

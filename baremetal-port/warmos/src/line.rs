@@ -73,6 +73,18 @@ impl Line {
         Typed::More
     }
 
+    /// Takes a byte that no person typed: nothing but a line feed means anything, and a carriage return
+    /// before it is dropped.
+    pub fn take_plain(&mut self, byte: u8) -> Typed {
+        if byte != b'\n' {
+            self.insert(byte, &mut Vec::new());
+            return Typed::More;
+        }
+        self.partial.clear();
+        let text = core::mem::take(&mut self.text);
+        Typed::Line(text.trim_end_matches('\r').into())
+    }
+
     fn swallows(&mut self, byte: u8) -> bool {
         self.sequence = match (self.sequence, byte) {
             (Sequence::None, _) => return false,
@@ -154,6 +166,17 @@ mod tests {
         let (mut line, mut echo) = (Line::default(), Vec::new());
         b"rest\xc3".iter().for_each(|byte| drop(line.take(*byte, &mut echo)));
         assert_eq!((line.rest(), line.rest()), ("rest".to_string(), String::new()));
+    }
+
+    #[test]
+    fn a_pipe_gives_lines_as_they_are() {
+        let (mut line, mut got) = (Line::default(), Vec::new());
+        for byte in b"a\tb\x7f\x1b[A\r\n\n" {
+            if let Typed::Line(text) = line.take_plain(*byte) {
+                got.push(text);
+            }
+        }
+        assert_eq!(got, ["a\tb\x7f\x1b[A", ""]);
     }
 
     #[test]

@@ -145,10 +145,8 @@ impl Talk<'_> {
                 }
             }
             echo.clear();
-            let typed = self.line.take(byte, &mut echo);
-            if self.is_terminal {
-                serial::write(&echo);
-            }
+            let typed = if self.is_terminal { self.line.take(byte, &mut echo) } else { self.line.take_plain(byte) };
+            serial::write(&echo);
             match typed {
                 Typed::More => {}
                 Typed::Line(line) => return Heard::Line(line),

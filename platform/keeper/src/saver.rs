@@ -117,6 +117,16 @@ impl Saver {
         }
     }
 
+    /// Waits for the snapshot in writing, if there is one: nothing is frozen then.
+    pub fn settle(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
+        if let Some(desk) = self.desk.clone()
+            && vm.heap.space().frozen().is_some()
+        {
+            self.wait(vm, &desk);
+        }
+        Ok(())
+    }
+
     fn thin(&mut self, vm: &Vm, desk: &Arc<dyn Desk>) {
         let policy = ThinPolicy::usual(vm.heap.used_bytes() as u64);
         let wall_ns = self.clock.wall_ns();

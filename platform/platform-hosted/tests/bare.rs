@@ -207,8 +207,8 @@ fn machines_with_the_wrong_disks_say_so() {
     let folder = Folder::new("bare-disks");
     let (world, other) = (folder.world("w.world"), folder.world("o.world"));
     let (world, other) = (disk_of(&world), disk_of(&other));
-    let empty = folder.path("empty");
-    std::fs::write(&empty, vec![0; 8 << 20]).expect("a file");
+    let [empty, blank] = ["empty", "blank"].map(|name| folder.path(name));
+    [&empty, &blank].iter().for_each(|path| std::fs::write(path, vec![0; 8 << 20]).expect("a file"));
     let check = |drives: Vec<OsString>, status: u8, what: &str| {
         let (got, said) = Running::start(256, drives, "pipe").end();
         assert!(said.starts_with("warm: ") && said.contains(what), "{what:?} is not in {said:?}");
@@ -216,7 +216,7 @@ fn machines_with_the_wrong_disks_say_so() {
     };
     check(vec![], 66, "no disk");
     check(vec![file_drive(&empty)], 65, "not a world");
-    check(vec![file_drive(&empty), file_drive(&empty)], 65, "nor do the others");
+    check(vec![file_drive(&empty), file_drive(&blank)], 65, "nor do the others");
     check(vec![world.clone(), other], 65, "both hold a world");
     let mut running = Running::start(256, vec![file_drive(&empty), world.clone()], "pipe");
     running.await_text("passing over");
@@ -239,15 +239,11 @@ fn a_disk_that_is_cut_off_is_told_and_nothing_hangs() {
     let world = folder.world("w.world");
     let length = std::fs::metadata(&world).expect("the file").len();
     let bytes = common::bytes(&world);
-    for part in [0, 512, 1 << 20, (1 << 20) + 4096, length / 4, length / 2, length - 65_536] {
+    for part in [512, 1 << 20, (1 << 20) + 4096, length / 4, length / 2, length * 3 / 4] {
         let part = part / 512 * 512;
         let file = folder.path("cut");
         std::fs::write(&file, &bytes[..part as usize]).expect("a file");
-        let drive = file_drive(&file);
-        if part == 0 {
-            continue;
-        }
-        let mut running = Running::start(256, vec![drive], "pipe");
+        let mut running = Running::start(256, vec![file_drive(&file)], "pipe");
         running.type_in("3 + 4\n\u{4}");
         let (status, said) = running.end();
         assert!(status.is_some_and(|status| status >= 65), "{part} of {length} bytes: {status:?}, {said:?}");
@@ -302,4 +298,38 @@ fn a_loop_without_end_answers_the_interrupt_key_and_processes_of_the_world_go_on
     running.type_in(":abandon\n(Smalltalk at: #Ticks) > 5\n\u{4}");
     running.await_text("true\n");
     assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_world_before_is_there() {
+    let folder = Folder::new("bare-full");
+    let world = folder.world("w.world");
+    assert_eq!(boot(&world, "Smalltalk at: #Small put: 1\n").status, 0);
+    // It was cut back to its last block: there is room for little.
+    let mut running = Running::start(256, vec![file_drive(Path::new(&world))], "pipe");
+    running.type_in("Smalltalk at: #Big put: (ByteArray new: 20000000). 'made'\n\u{4}");
+    running.await_text("'made'");
+    let (status, said) = running.end();
+    assert_eq!(status, Some(75), "{said:?}");
+    assert!(said.contains("cannot grow") || said.contains("full"), "{said:?}");
+    assert_eq!(warm(&["eval", &world, "Small"]).out, "1\n");
+    assert_eq!(warm(&["check", &world]).status, 0);
+}
+
+#[test]
+fn a_world_larger_than_the_memory_is_read_and_changed() {
+    let folder = Folder::new("bare-large");
+    let world = folder.world("w.world");
+    let fill = "| all | all := (1 to: 400) collect: [ :i | (ByteArray new: 1000000) at: 1 put: i \\\\ 256; yourself ]. Smalltalk at: #All put: all. all size";
+    assert_eq!(warm(&["eval", &world, fill]).out, "400\n");
+    let file = std::fs::OpenOptions::new().write(true).open(&world).expect("the world");
+    file.set_len(2 << 30).expect("room");
+    let mut running = Running::start(256, vec![file_drive(Path::new(&world))], "pipe");
+    running.type_in("(All inject: 0 into: [ :sum :each | (1 to: 1000000 by: 4096) do: [ :i | each at: i ]. sum + each first ])\n");
+    let sum: usize = (1..=400).map(|i| i % 256).sum();
+    running.await_text(&format!("{sum}\n"));
+    running.type_in("(1 to: 400 by: 10) do: [ :i | (All at: i) at: 2 put: 7 ]. All size\n(All collect: [ :each | each second ]) sum\n\u{4}");
+    running.await_text("400\n280\n");
+    assert_eq!(running.end().0, Some(0));
+    assert_eq!(warm(&["eval", &world, "(All collect: [ :each | each first + each second ]) sum"]).out, format!("{}\n", sum + 280));
 }
