@@ -60,3 +60,5 @@ pub mod start;
 pub mod talk;
 #[cfg(feature = "kernel")]
 pub mod traps;
+#[cfg(feature = "kernel")]
+pub mod trial;
