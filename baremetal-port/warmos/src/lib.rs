@@ -51,6 +51,8 @@ pub mod pci;
 #[cfg(feature = "kernel")]
 pub mod ports;
 #[cfg(feature = "kernel")]
+pub mod power;
+#[cfg(feature = "kernel")]
 pub mod regions;
 #[cfg(feature = "kernel")]
 pub mod serial;

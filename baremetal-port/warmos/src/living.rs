@@ -13,7 +13,7 @@ use crate::desk::SoloDesk;
 use crate::disk::Disk;
 use crate::epitaph::{self, Ending, die, say};
 use crate::regions::BareMemory;
-use crate::{frames, paging, serial};
+use crate::{frames, paging, power, serial};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -212,9 +212,13 @@ impl Living {
         self.hand = next;
     }
 
-    /// A slice of the world's life (V1); the status, if a session ended. With `for_input` it does not
+    /// A slice of the world's life (V1); the status, if a session ended or the power button was pressed,
+    /// which ends all of them. With `for_input` it does not
     /// sleep while bytes wait.
     pub fn turn(&mut self, for_input: bool) -> Option<i64> {
+        if power::is_pressed() {
+            return Some(0);
+        }
         let end = self.vm.run(Some(SLICE));
         self.relieve();
         match end {

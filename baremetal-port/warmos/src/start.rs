@@ -13,7 +13,7 @@ use crate::epitaph::{Ending, die, say};
 use crate::living::{Came, Living, ending_of};
 use crate::memory_map::{ENTRY_BYTES, orders, start_info, usable};
 use crate::regions::BareMemory;
-use crate::{boot, frames, paging, pci, ports, regions, serial, talk, traps, trial};
+use crate::{boot, frames, paging, pci, ports, power, regions, serial, talk, traps, trial};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -165,6 +165,7 @@ extern "C" fn live() -> ! {
     serial::set_for_terminal(!orders.is_piped);
     ports::allow_interrupts();
     serial::listen();
+    power::set_up();
     if orders.is_trial {
         trial::run();
     }

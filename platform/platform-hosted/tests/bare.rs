@@ -344,3 +344,34 @@ fn a_world_larger_than_the_memory_is_read_and_changed() {
     assert_eq!(running.end().0, Some(0));
     assert_eq!(warm(&["eval", &world, "(All collect: [ :each | each first + each second ]) sum"]).out, format!("{}\n", sum + 280));
 }
+
+#[test]
+fn a_signal_presses_the_power_button_and_the_world_is_saved() {
+    let folder = Folder::new("bare-button");
+    let world = folder.world("w.world");
+    for (nth, (signal, status)) in [("TERM", 143), ("HUP", 129), ("INT", 0)].into_iter().enumerate() {
+        let mut booted = common::command(&["boot", &world, "--serial"]);
+        let mut booted = booted.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("warm");
+        let mut line = booted.stdin.take().expect("its line");
+        // One waits at the prompt, the others run for ever.
+        let rest = if nth == 0 { "" } else { "[ true ] whileTrue\n" };
+        line.write_all(format!("Smalltalk at: #Last put: {nth}. 'r' , 'eady'\n{rest}").as_bytes()).expect("typing");
+        let mut said = [0; 7];
+        booted.stdout.as_mut().expect("its output").read_exact(&mut said).expect("an answer");
+        assert_eq!(&said, b"'ready'");
+        let kill = std::process::Command::new("kill").args(["-s", signal, &booted.id().to_string()]).status();
+        assert!(kill.expect("kill").success());
+        let deadline = Instant::now() + PATIENCE;
+        let ended = loop {
+            if let Some(ended) = booted.try_wait().expect("its end") {
+                break ended;
+            }
+            assert!(Instant::now() < deadline, "SIG{signal} does not end it");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(ended.code(), Some(status), "SIG{signal}");
+        drop(line);
+        assert!(warm(&["info", &world]).out.contains("closed     cleanly"), "SIG{signal}");
+        assert_eq!(warm(&["eval", &world, "Last"]).out, format!("{nth}\n"));
+    }
+}
