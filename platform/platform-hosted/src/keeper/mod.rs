@@ -15,7 +15,7 @@ mod living;
 mod make;
 mod offer;
 mod opened;
-mod signals;
+pub(crate) mod signals;
 mod writer;
 
 pub use errors::failure;
