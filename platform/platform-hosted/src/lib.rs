@@ -6,7 +6,8 @@
 //! - H2 Statics exist only where a signal handler must find something (`memory::faults`).
 //!
 //! Unsafe rooms: `memory` (mappings, userfaultfd, signal handlers), `sys` (calls of the C library),
-//! `keeper::signals` (signals taken by a thread), `phase` (two bytes in a shared file).
+//! `keeper::signals` (signals taken by a thread), `phase` (two bytes in a shared file),
+//! `window::fonts` (mapped font files).
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("the hosted port runs on Linux on x86-64 only; see README, limits");
@@ -21,3 +22,4 @@ pub mod phase;
 pub mod qemu;
 pub mod services;
 mod sys;
+pub mod window;

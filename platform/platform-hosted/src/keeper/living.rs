@@ -12,6 +12,7 @@ use super::writer::Desk;
 use crate::cli::{Exit, Failure};
 use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
+use crate::window::Port;
 use image::{ImageError, Keep, ThinPolicy};
 use keeper::{Host, settle, snapshot_of};
 use platform::Clock;
@@ -100,9 +101,14 @@ fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, offer: &Offer) -> Re
 }
 
 impl Living {
-    /// Brings an opened world to life, with all that this machine offers.
+    /// Brings an opened world to life, with all that this machine offers but windows.
     pub fn begin(opened: Opened, saving: Saving) -> Result<Living, Failure> {
-        let offer = Offer::Everything { world: Some(opened.store.path().to_owned()) };
+        Living::begin_shown(opened, saving, Port::none("this command opens no windows"))
+    }
+
+    /// Brings an opened world to life, with all that this machine offers, windows where `port` can show them.
+    pub fn begin_shown(opened: Opened, saving: Saving, port: Port) -> Result<Living, Failure> {
+        let offer = Offer::Everything { world: Some(opened.store.path().to_owned()), port };
         Living::begin_with(opened, saving, &offer)
     }
 
@@ -142,7 +148,7 @@ impl Living {
     /// A world that exists in memory only.
     pub fn scratch(heap: Heap) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
-        let offer = Offer::Everything { world: None };
+        let offer = Offer::Everything { world: None, port: Port::none("this command opens no windows") };
         let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone(), &offer)?;
         let now = clock.monotonic_ns();
         let mut living = Living {
