@@ -11,7 +11,8 @@ use super::writer::Desk;
 use crate::cli::{Exit, Failure};
 use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
-use crate::services::{ConsoleService, FileService};
+use crate::services::{Bell, ConsoleService, FileService};
+use crate::window::{DisplayService, Port};
 use image::{ImageError, Keep, ThinPolicy};
 use keeper::{Host, settle, snapshot_of};
 use platform::{Clock, Service};
@@ -77,7 +78,7 @@ fn host(desk: Option<Arc<dyn keeper::Desk>>, clock: Arc<HostedClock>) -> Host {
 }
 
 /// A machine over a heap, with the services of this port.
-fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>) -> Result<(Vm, Wish), Failure> {
+fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, port: Port) -> Result<(Vm, Wish), Failure> {
     let failed = |message: String| Failure::new(Exit::Io, message);
     let session = clock.wall_ns() as u64;
     let mut config = VmConfig::new(clock.clone());
@@ -85,13 +86,17 @@ fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>) -> Result<(Vm, Wish)
     config.store = Box::new(host);
     let bell = Arc::new(parking_lot::Mutex::new(None::<Arc<vm::interpret::Doorbell>>));
     let (ring, waker) = (bell.clone(), clock.clone());
-    let console = ConsoleService::new(Arc::new(move |index| {
+    let ring: Bell = Arc::new(move |index| {
         if let Some(doorbell) = &*ring.lock() {
             doorbell.signal(index);
         }
         waker.wake();
-    }));
-    let services: Vec<Box<dyn Service>> = vec![Box::new(FileService::new(session)), Box::new(console)];
+    });
+    let services: Vec<Box<dyn Service>> = vec![
+        Box::new(FileService::new(session)),
+        Box::new(ConsoleService::new(ring.clone())),
+        Box::new(DisplayService::new(session, ring, port)),
+    ];
     config.services = services;
     let vm = Vm::new(heap, config).map_err(failed)?;
     *bell.lock() = Some(vm.doorbell());
@@ -101,7 +106,12 @@ fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>) -> Result<(Vm, Wish)
 
 impl Living {
     /// Brings an opened world to life.
-    pub fn begin(mut opened: Opened, saving: Saving) -> Result<Living, Failure> {
+    pub fn begin(opened: Opened, saving: Saving) -> Result<Living, Failure> {
+        Living::begin_shown(opened, saving, Port::none("this command opens no windows"))
+    }
+
+    /// Brings an opened world to life, with windows where `port` can show them.
+    pub fn begin_shown(mut opened: Opened, saving: Saving, port: Port) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
         let heap = opened.heap(clock.clone())?;
         let Opened { store, world, read_only, .. } = opened;
@@ -112,7 +122,7 @@ impl Living {
         let edits = edits.map_err(|error| super::failure(store.path(), &error))?;
         let desk = Desk::new(world, Box::new(move || waker.wake()));
         let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
-        let (vm, wish) = machine(heap, host, clock.clone())?;
+        let (vm, wish) = machine(heap, host, clock.clone(), port)?;
         let writer = if keeps { Some(desk.start()).transpose() } else { Ok(None) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
         let now = clock.monotonic_ns();
@@ -135,7 +145,7 @@ impl Living {
     /// A world that exists in memory only.
     pub fn scratch(heap: Heap) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
-        let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone())?;
+        let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone(), Port::none("this command opens no windows"))?;
         let now = clock.monotonic_ns();
         let mut living = Living {
             vm,

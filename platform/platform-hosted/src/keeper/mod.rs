@@ -21,4 +21,5 @@ pub use errors::failure;
 pub use ::keeper::{find_moment, kind};
 pub use living::{Ending, Living, Saving};
 pub use make::{make, scratch};
+pub use signals::block as block_signals;
 pub use opened::{Opened, clock_text, open, seed_faults};

@@ -3,7 +3,7 @@
 mod console;
 mod file;
 
-pub use console::ConsoleService;
+pub use console::{Bell, ConsoleService};
 pub use file::FileService;
 
 use platform::Refusal;
