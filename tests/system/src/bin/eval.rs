@@ -15,11 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use platform::{Handle, Refusal, Reply, Request, Service};
 use platform_hosted::clock::{HostedClock, HostedEntropy};
 use platform_hosted::memory::HostedMemory;
-use platform_hosted::services::{ConsoleService, FileService};
-use raster::display::{Display, Feel, Screen, WindowWish};
+use platform_hosted::services::{Bell, ConsoleService, FileService};
+use platform_hosted::window::{DisplayService, Port};
 use seed::manifest::Manifest;
 use seed::problem::Severity;
 use seed::sources::Sources;
@@ -45,57 +44,6 @@ impl StoreHost for Log {
     }
     fn log(&mut self, line: &str) {
         eprintln!("{line}");
-    }
-}
-
-/// A machine without a screen: pictures and text layout work, windows do not.
-struct NoScreen(Box<dyn Fn(u32) + Send>);
-
-fn no_window<T>() -> Result<T, Refusal> {
-    Err(Refusal::Other("noDisplay"))
-}
-
-impl Screen for NoScreen {
-    fn availability(&self) -> Result<(), String> {
-        Err("this tool opens no windows".to_owned())
-    }
-    fn open(&mut self, _: Handle, _: WindowWish) -> Result<(), Refusal> {
-        no_window()
-    }
-    fn close(&mut self, _: Handle) {}
-    fn damaged(&mut self, _: Handle) {}
-    fn set_title(&mut self, _: Handle, _: &str) {}
-    fn raise(&mut self, _: Handle) {}
-    fn set_pointer(&mut self, _: Handle, _: u8) {}
-    fn set_input(&mut self, _: Handle, _: bool, _: [i32; 4]) {}
-    fn clipboard(&mut self, _: bool) -> Result<String, Refusal> {
-        no_window()
-    }
-    fn set_clipboard(&mut self, _: bool, _: String) -> Result<(), Refusal> {
-        no_window()
-    }
-    fn feel(&self) -> Feel {
-        Feel::default()
-    }
-    fn milliseconds(&self) -> u32 {
-        0
-    }
-    fn nanoseconds(&self) -> u64 {
-        0
-    }
-    fn ring(&mut self, semaphore: u32) {
-        (self.0)(semaphore);
-    }
-}
-
-struct Pictures(Display);
-
-impl Service for Pictures {
-    fn name(&self) -> &'static str {
-        "display"
-    }
-    fn call(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
-        self.0.call(request)
     }
 }
 
@@ -175,11 +123,10 @@ fn run() -> Result<bool, String> {
     config.entropy = Some(Arc::new(HostedEntropy));
     config.store = Box::new(Log);
     let bell = config.doorbell.clone();
-    let console = ConsoleService::new(Arc::new(move |index| bell.signal(index)));
-    let bell = config.doorbell.clone();
-    let screen = NoScreen(Box::new(move |index| bell.signal(index)));
-    let pictures = Pictures(Display::new(1, Box::new(screen), None));
-    config.services = vec![Box::new(FileService::new(1)), Box::new(console), Box::new(pictures)];
+    let bell: Bell = Arc::new(move |index| bell.signal(index));
+    let pictures = DisplayService::new(1, bell.clone(), Port::none("this tool opens no windows"));
+    config.services =
+        vec![Box::new(FileService::new(1)), Box::new(ConsoleService::new(bell)), Box::new(pictures)];
     let mut vm = Vm::new(heap, config)?;
     vm.set_memory_limit(2 << 30);
     if !options.skip_initializers {
