@@ -144,7 +144,7 @@ fn open_file(file: &Path, words: &[std::ffi::OsString], saving: Saving) -> Resul
     let (file, words) = (file.to_owned(), words.to_vec());
     crate::window::lead(move |port| {
         let mut living = Living::begin_shown(keeper::open(&file, access(saving))?, saving, port)?;
-        let ending = living.session("open", orders(HostValue::Nil, &words))?;
+        let ending = living.session("open", orders(text(file.to_string_lossy()), &words))?;
         talk(living, ending)
     })
 }
