@@ -44,6 +44,11 @@ impl Disk {
         Ok(self.store.len()?.saturating_sub(self.start) / BLOCK_BYTES as u64)
     }
 
+    /// Where `block` begins, in bytes of the store.
+    pub(crate) fn end_of(&self, block: BlockNumber) -> u64 {
+        self.offset(block).unwrap_or(u64::MAX)
+    }
+
     fn offset(&self, block: BlockNumber) -> Option<u64> {
         if block >= BlockNumber::LIMIT {
             return None;

@@ -15,6 +15,28 @@
 
 extern crate alloc;
 
+mod build;
+mod canvas;
+mod damage;
+mod display;
 pub mod fields;
+mod fonts;
+mod frame;
+mod geometry;
+mod glyphs;
+mod paint;
+mod places;
+mod png;
 pub mod roles;
 pub mod stream;
+mod surface;
+mod text;
+
+pub use canvas::Target;
+pub use display::{Display, Feel, Screen, WindowWish};
+pub use fonts::{FontBytes, FontSource, Fonts, Found, LICENCES};
+pub use geometry::Scale;
+pub use glyphs::Glyphs;
+pub use png::encode as encode_png;
+pub use surface::{Figures, MOST_SIDE, Surface, Workshop};
+pub use text::{Glyph, Laid, Line};

@@ -10,8 +10,9 @@ use super::World;
 use crate::alloc_blocks::Purpose;
 use crate::difference::Difference;
 use crate::error::ImageError;
-use crate::format::Commit;
-use crate::kinds::{MomentId, PageIndex};
+use crate::format::{Commit, LostRun};
+use crate::frozen::HeapWords;
+use crate::kinds::{BLOCK_BYTES, MomentId, PageIndex};
 use crate::map::MapRoot;
 use crate::moments::ledger::{Deletion, Ledger, Plan, bytes_of};
 use crate::moments::node::{LEAF_BYTES, moment_bytes};
@@ -23,6 +24,8 @@ use alloc::vec::Vec;
 
 /// The most moments that one call of `thin` lets go: bounds the time of its commit.
 const MOST_THINNED: usize = 256;
+/// Pages of one lost run that a restore looks at: as many as a map node two levels up covers.
+const MOST_LOST_PAGES: u64 = 65_536;
 
 impl World {
     /// All moments, by number.
@@ -127,6 +130,9 @@ impl World {
         self.finish_job();
         let target = self.ledger()?.get(to)?.clone();
         let mut commit = self.next_commit(wall_ns)?;
+        self.gather_lost();
+        let was_lost = core::mem::take(&mut self.lost);
+        self.lost = self.lost_in(&was_lost, target.map, target.heap.pages);
         let present = self.present(&mut commit, Policy::Automatic, Origin::Replaced, 0, "");
         commit.map = target.map;
         commit.heap = target.heap;
@@ -135,9 +141,37 @@ impl World {
         if !self.disk.faults.restore_replays_journal {
             commit.journal = self.journal.mark();
         }
-        let id = self.put_moment(commit, present)?;
-        self.pagers.clear();
-        Ok(id)
+        match self.put_moment(commit, present) {
+            Ok(id) => {
+                self.pagers.clear();
+                Ok(id)
+            }
+            Err(error) => {
+                self.lost = was_lost;
+                Err(error)
+            }
+        }
+    }
+
+    /// Those of the runs of which another map has no whole page either: what was lost in the present
+    /// may be whole in the past.
+    fn lost_in(&self, runs: &[LostRun], map: MapRoot, pages: u64) -> Vec<LostRun> {
+        let mut reader = MomentReader::new(self.disk.clone(), map, HeapWords { pages, ..HeapWords::default() });
+        let mut bytes = [0; BLOCK_BYTES];
+        let mut lost: Vec<LostRun> = Vec::new();
+        for run in runs {
+            let end = run.first.0.saturating_add(run.pages.min(MOST_LOST_PAGES)).min(pages);
+            for page in (run.first.0..end).map(PageIndex) {
+                if reader.read_page(page, &mut bytes).is_ok() {
+                    continue;
+                }
+                match lost.last_mut().filter(|last| last.first.0 + last.pages == page.0) {
+                    Some(last) => last.pages += 1,
+                    None => lost.push(LostRun { first: page, pages: 1 }),
+                }
+            }
+        }
+        lost
     }
 
     /// The present as a moment; the commit's line goes on from it.

@@ -136,8 +136,7 @@ impl World {
     fn check_free(&self, walk: &Walk, damages: &mut Vec<Damage>) {
         let mut unreached = walk.unmarked(self.disk.geometry.first_data);
         for run in self.blocks.usable() {
-            let used = (run.first.0..run.end().0).map(BlockNumber).find(|&block| walk.is_marked(block));
-            if let Some(block) = used {
+            if let Some(block) = walk.first_marked(run) {
                 damages.push(Damage::new(Place::Block(block), Fault::FreeButUsed));
             }
             unreached.remove(run);
@@ -154,6 +153,12 @@ impl World {
     pub fn block_counts(&mut self) -> (u64, u64) {
         self.learn_free_list();
         (self.blocks.high_water().0, self.blocks.free_blocks())
+    }
+
+    /// Where the last block ends that was ever written, in bytes of the store: what lies behind is room
+    /// that a machine gave in advance.
+    pub fn store_end(&self) -> u64 {
+        self.disk.end_of(self.blocks.high_water())
     }
 
     /// Closes the world: the journal is flushed, what is in writing is finished, and a last commit

@@ -116,6 +116,16 @@ impl Saver {
         }
     }
 
+    /// Waits for the snapshot in writing, if there is one: nothing is frozen then.
+    pub fn settle(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
+        if let Some(desk) = self.desk.clone()
+            && vm.heap.space().frozen().is_some()
+        {
+            self.wait(vm, &desk);
+        }
+        Ok(())
+    }
+
     /// Remembers a failed snapshot, and says so once until one succeeds.
     fn note(&mut self, outcome: Outcome) {
         match outcome {

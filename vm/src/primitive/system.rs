@@ -48,6 +48,10 @@ fn entropy(vm: &mut Vm, _: usize) -> Outcome {
     made(vm.new_bytes(KnownClass::ByteArray, &bytes), bytes.len() + 64)
 }
 
+/// A primitive with an effect outside declines once after a page was found lost: what it was given may
+/// come from there.
+const LOST: Outcome = Outcome::Decline(Reason::Named("lostData"));
+
 /// Makes something of what came from outside, collecting if need be: what happened there can't be
 /// done a second time. The arguments are on the stack, so no word is held meanwhile.
 fn build(vm: &mut Vm, value: &HostValue) -> Outcome {
@@ -137,6 +141,9 @@ impl Vm {
 }
 
 fn service_call(vm: &mut Vm, _: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let (name, operation) = (vm.heap.resolve(vm.top(4)), vm.top(3));
     let (handle, bytes, semaphore) = (vm.heap.resolve(vm.top(2)), vm.heap.resolve(vm.top(1)), vm.top(0));
     let Some(name) = vm.text(name) else { return WRONG };
@@ -210,6 +217,9 @@ fn refusal_code(vm: &mut Vm, refusal: &Refusal) -> &'static str {
 }
 
 fn snapshot(vm: &mut Vm, arguments: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let resumed = vm.symbol("resumed");
     let saved = vm.hold(resumed);
     let result = vm.take_snapshot(arguments, saved);
@@ -224,6 +234,9 @@ fn snapshot(vm: &mut Vm, arguments: usize) -> Outcome {
 }
 
 fn store_call(vm: &mut Vm, _: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let (operation, arguments) = (vm.heap.resolve(vm.top(1)), vm.heap.resolve(vm.top(0)));
     let Some(operation) = vm.text(operation) else { return WRONG };
     let Some(HostValue::List(arguments)) = vm.host_value(arguments, 8) else { return WRONG };
@@ -237,6 +250,9 @@ fn store_call(vm: &mut Vm, _: usize) -> Outcome {
 }
 
 fn journal_append(vm: &mut Vm, _: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let (draft, kind, bytes) = (vm.top(2), vm.top(1), vm.heap.resolve(vm.top(0)));
     if !draft.is_integer() || draft.as_integer() < 0 || !bytes.is_reference() {
         return WRONG;
@@ -281,6 +297,9 @@ fn statistics(vm: &mut Vm, _: usize) -> Outcome {
 }
 
 fn exit_session(vm: &mut Vm, arguments: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let status = vm.top(0);
     if !status.is_integer() {
         return WRONG;

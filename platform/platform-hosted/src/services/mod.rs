@@ -1,9 +1,11 @@
-//! The services that the hosted machine offers to a world: files and the console.
+//! The services that the hosted machine offers to a world: files, the console, scratch branches.
 
+mod branch;
 mod console;
 mod file;
 
-pub use console::ConsoleService;
+pub use branch::BranchService;
+pub use console::{Bell, ConsoleService};
 pub use file::FileService;
 
 use platform::Refusal;

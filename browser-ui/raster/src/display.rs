@@ -1,0 +1,616 @@
+//! The service `display`, but for what only a machine can do: surfaces, frames, text, events.
+//!
+//! Duty: carry out the operations of [`DisplayOperation`] over surfaces; ask a [`Screen`] for windows and
+//! the clipboard. A hosted port and a bare one share it.
+//!
+//! Invariants
+//! - Y1 A handle is valid from the operation that made it to its close, in one session.
+//! - Y2 Whoever was told `WouldBlock` is rung once when there is an event.
+//! - Y3 At most [`MOST_EVENTS`] events wait; moves of the pointer and sizes that nobody took give way to
+//!   the next.
+//!
+//! Must not know: window systems, threads.
+
+use crate::canvas::Target;
+use crate::fonts::{FontSource, Fonts};
+use crate::geometry::Scale;
+use crate::glyphs::Glyphs;
+use crate::png;
+use crate::surface::{Surface, Workshop};
+use crate::text::Laid;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use platform::events::Event;
+use platform::operations::{DisplayOperation, Fields, Packed};
+use platform::{Handle, Refusal, Reply, Request};
+
+/// The most events that wait at one surface.
+pub const MOST_EVENTS: usize = 4096;
+/// The largest window that a world may ask for, in logical pixels.
+const MOST_LOGICAL: u32 = 16_384;
+
+/// What a window shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowWish {
+    /// Its title.
+    pub title: String,
+    /// Its width in logical pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+}
+
+/// What a desktop asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feel {
+    /// 0 light, 1 dark, 2 unknown.
+    pub theme: u8,
+    /// How long a caret is shown, then hidden; 0: it does not blink.
+    pub blink_ms: u32,
+    /// Within which two presses are a double click.
+    pub double_click_ms: u32,
+}
+
+impl Default for Feel {
+    fn default() -> Feel {
+        Feel { theme: 2, blink_ms: 530, double_click_ms: 400 }
+    }
+}
+
+/// What only a machine can do. Nothing here waits for the window system.
+pub trait Screen: Send {
+    /// Whether windows can be opened, or why not.
+    fn availability(&self) -> Result<(), String>;
+    /// Opens a window for the surface of a handle.
+    fn open(&mut self, handle: Handle, wish: WindowWish) -> Result<(), Refusal>;
+    /// Closes it.
+    fn close(&mut self, handle: Handle);
+    /// Says that a surface has something to paint.
+    fn damaged(&mut self, handle: Handle);
+    /// Sets the title.
+    fn set_title(&mut self, handle: Handle, title: &str);
+    /// Brings the window to the front.
+    fn raise(&mut self, handle: Handle);
+    /// Sets the pointer's shape.
+    fn set_pointer(&mut self, handle: Handle, shape: u8);
+    /// Says where text is awaited, in 1/64 logical pixels without zoom.
+    fn set_input(&mut self, handle: Handle, awaited: bool, place: [i32; 4]);
+    /// The text in the clipboard (`primary`: the selection).
+    fn clipboard(&mut self, primary: bool) -> Result<String, Refusal>;
+    /// Puts a text there.
+    fn set_clipboard(&mut self, primary: bool, text: String) -> Result<(), Refusal>;
+    /// What the user's desktop asks for.
+    fn feel(&self) -> Feel;
+    /// Milliseconds since the session began.
+    fn milliseconds(&self) -> u32;
+    /// Nanoseconds since any fixed moment.
+    fn nanoseconds(&self) -> u64;
+    /// Rings a semaphore.
+    fn ring(&mut self, semaphore: u32);
+}
+
+struct Slot {
+    surface: Surface,
+    is_window: bool,
+    /// The window's own scale, without zoom.
+    base: Scale,
+    zoom: Scale,
+    events: VecDeque<(u32, Event)>,
+    waiting: Vec<u32>,
+    /// Frames to be told of: {number, presented at}.
+    told: Vec<(u32, u64)>,
+    painted_ns: u64,
+    keys: Keys,
+}
+
+/// How long keys take to the screen.
+#[derive(Default)]
+struct Keys {
+    /// When the oldest key came that no frame has answered.
+    pressed: Option<u64>,
+    /// Whether a frame was presented since it was taken.
+    answered: bool,
+    /// The last times, in nanoseconds.
+    times: VecDeque<u64>,
+}
+
+/// How many times of keys are kept.
+const MOST_TIMES: usize = 1024;
+
+impl Keys {
+    /// A key came in.
+    fn press(&mut self, now: u64) {
+        self.pressed.get_or_insert(now);
+    }
+
+    /// A frame was presented when no key waits any more; `shows` if there is something to paint.
+    fn answer(&mut self, shows: bool) {
+        self.answered = self.pressed.is_some();
+        if !shows {
+            (self.pressed, self.answered) = (None, false);
+        }
+    }
+
+    /// A frame is on the screen.
+    fn show(&mut self, now: u64) {
+        if !core::mem::take(&mut self.answered) {
+            return;
+        }
+        if let Some(pressed) = self.pressed.take() {
+            self.times.truncate(MOST_TIMES - 1);
+            self.times.push_front(now.saturating_sub(pressed));
+        }
+    }
+
+    /// How many were timed, their median and their 99th percentile.
+    fn figures(&self) -> [u64; 3] {
+        let mut times: Vec<u64> = self.times.iter().copied().collect();
+        times.sort_unstable();
+        let part = |hundredths: usize| times.get(times.len().saturating_sub(1) * hundredths / 100).copied();
+        [times.len() as u64, part(50).unwrap_or(0), part(99).unwrap_or(0)]
+    }
+}
+
+/// Surfaces and what they share.
+pub struct Display {
+    session: u64,
+    slots: Vec<(u32, Option<Slot>)>,
+    workshop: Workshop,
+    screen: Box<dyn Screen>,
+}
+
+fn scaled(base: Scale, zoom: Scale) -> Scale {
+    Scale::new(base.sixty_fourths() * zoom.sixty_fourths() / 64)
+}
+
+fn failed(code: &'static str, message: String) -> Refusal {
+    Refusal::Failed { code, message }
+}
+
+fn units(pixels: f32) -> i32 {
+    libm::ceilf(pixels * 64.0) as i32
+}
+
+fn nearest(pixels: f32) -> i32 {
+    libm::roundf(pixels * 64.0) as i32
+}
+
+fn places(all: impl IntoIterator<Item = (f32, f32, f32, f32)>) -> Vec<u8> {
+    let put = |packed: Packed, (x, y, width, height)| {
+        [x, y, width, height].into_iter().fold(packed, |packed: Packed, value| packed.i32(nearest(value)))
+    };
+    all.into_iter().fold(Packed::default(), put).finish()
+}
+
+fn lines(laid: &Laid) -> Vec<u8> {
+    let put = |packed: Packed, line: &crate::text::Line| {
+        let lengths = [line.top, line.height, line.baseline, line.left, line.width];
+        let packed = packed.u32(line.from).u32(line.to);
+        lengths.into_iter().fold(packed, |packed, value| packed.i32(nearest(value)))
+    };
+    laid.lines.iter().fold(Packed::default(), put).finish()
+}
+
+impl Slot {
+    fn new(surface: Surface, base: Scale, is_window: bool) -> Slot {
+        Slot {
+            surface,
+            is_window,
+            base,
+            zoom: Scale::default(),
+            events: VecDeque::new(),
+            waiting: Vec::new(),
+            told: Vec::new(),
+            painted_ns: 0,
+            keys: Keys::default(),
+        }
+    }
+
+    /// Notes that a frame was presented.
+    fn framed(&mut self) {
+        if !self.events.iter().any(|(_, event)| matches!(event, Event::KeyDown { .. })) {
+            self.keys.answer(self.surface.is_undrawn() || !self.is_window);
+        }
+    }
+
+    fn resized(&self) -> Event {
+        let (width, height) = self.surface.logical();
+        Event::Resized { width, height, scale: self.surface.scale().sixty_fourths() }
+    }
+
+    /// Takes an event in (Y3).
+    fn take(&mut self, milliseconds: u32, event: Event) {
+        let gives_way = match (self.events.back().map(|(_, event)| event), &event) {
+            (
+                Some(Event::PointerMoved { buttons: one, modifiers: two, .. }),
+                Event::PointerMoved { buttons, modifiers, .. },
+            ) => one == buttons && two == modifiers,
+            (Some(Event::Resized { .. }), Event::Resized { .. }) => true,
+            _ => false,
+        };
+        if gives_way {
+            self.events.pop_back();
+        }
+        if self.events.len() >= MOST_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back((milliseconds, event));
+    }
+}
+
+impl Display {
+    /// No surfaces yet.
+    pub fn new(session: u64, screen: Box<dyn Screen>, source: Option<Box<dyn FontSource>>) -> Display {
+        let workshop = Workshop { fonts: Fonts::new(source), glyphs: Glyphs::default() };
+        Display { session, slots: Vec::new(), workshop, screen }
+    }
+
+    fn add(&mut self, slot: Slot) -> Handle {
+        let free = self.slots.iter().position(|(_, slot)| slot.is_none());
+        let place = free.unwrap_or_else(|| {
+            self.slots.push((0, None));
+            self.slots.len() - 1
+        });
+        let mut generation = 0;
+        if let Some(entry) = self.slots.get_mut(place) {
+            entry.0 += 1;
+            generation = entry.0;
+            entry.1 = Some(slot);
+        }
+        Handle { session: self.session, slot: place as u32, generation }
+    }
+
+    fn slot(&mut self, handle: Handle) -> Result<&mut Slot, Refusal> {
+        if handle.session != self.session {
+            return Err(Refusal::Stale);
+        }
+        match self.slots.get_mut(handle.slot as usize) {
+            Some((generation, Some(slot))) if *generation == handle.generation => Ok(slot),
+            _ => Err(Refusal::Stale),
+        }
+    }
+
+    fn layout(&mut self, handle: Handle, id: u32) -> Result<Arc<Laid>, Refusal> {
+        let slot = self.slot(handle)?;
+        slot.surface.layout(id).ok_or_else(|| failed("notFound", format!("layout {id} is not defined")))
+    }
+
+    /// Carries out a request.
+    pub fn call(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
+        let operation = DisplayOperation::from_code(request.operation).ok_or(Refusal::UnknownOperation)?;
+        let mut fields = Fields::new(request.bytes);
+        let made = match operation {
+            DisplayOperation::OpenWindow => Some(self.open_window(&mut fields)?),
+            DisplayOperation::OpenPicture => Some(self.open_picture(&mut fields)?),
+            _ => None,
+        };
+        if made.is_some() {
+            return Ok(Reply { handle: made, bytes: Vec::new() });
+        }
+        let bytes = match request.handle {
+            None => self.without_handle(operation, &mut fields)?,
+            Some(handle) => match operation {
+                DisplayOperation::Lines
+                | DisplayOperation::HitTest
+                | DisplayOperation::CaretRectangle
+                | DisplayOperation::Marks => self.in_layout(operation, handle, &mut fields)?,
+                DisplayOperation::NextEvents => self.next_events(handle, request.semaphore)?,
+                _ => self.with_surface(operation, handle, &mut fields)?,
+            },
+        };
+        Ok(Reply { handle: None, bytes })
+    }
+
+    fn open_window(&mut self, fields: &mut Fields<'_>) -> Result<Handle, Refusal> {
+        let (title, width, height) = (fields.text()?.into(), fields.u32()?, fields.u32()?);
+        self.screen.availability().map_err(|why| failed("noDisplay", why))?;
+        let (width, height) = (width.clamp(1, MOST_LOGICAL), height.clamp(1, MOST_LOGICAL));
+        let base = Scale::default();
+        let surface = Surface::new(width as i32, height as i32, base);
+        let handle = self.add(Slot::new(surface, base, true));
+        let opened = self.screen.open(handle, WindowWish { title, width, height });
+        if opened.is_err() {
+            self.forget(handle);
+        }
+        opened.map(|()| handle)
+    }
+
+    fn open_picture(&mut self, fields: &mut Fields<'_>) -> Result<Handle, Refusal> {
+        let (width, height, base) = (fields.u32()?, fields.u32()?, Scale::new(fields.u32()?));
+        let pixels = |logical: u32| base.edge(i64::from(logical.min(MOST_LOGICAL)) * 64);
+        let mut slot = Slot::new(Surface::new(pixels(width), pixels(height), base), base, false);
+        let resized = slot.resized();
+        slot.take(self.screen.milliseconds(), resized);
+        Ok(self.add(slot))
+    }
+
+    fn forget(&mut self, handle: Handle) {
+        if let Some((_, slot)) = self.slots.get_mut(handle.slot as usize) {
+            *slot = None;
+        }
+    }
+
+    fn without_handle(&mut self, operation: DisplayOperation, fields: &mut Fields<'_>) -> Result<Vec<u8>, Refusal> {
+        Ok(match operation {
+            DisplayOperation::GetClipboard => {
+                let text = self.screen.clipboard(fields.u8()? == 1)?;
+                Packed::default().text(&text).finish()
+            }
+            DisplayOperation::SetClipboard => {
+                let (primary, text) = (fields.u8()? == 1, fields.text()?);
+                self.screen.set_clipboard(primary, text.into())?;
+                Vec::new()
+            }
+            DisplayOperation::Availability => match self.screen.availability() {
+                Ok(()) => Packed::default().u8(1).text("").finish(),
+                Err(why) => Packed::default().u8(0).text(&why).finish(),
+            },
+            DisplayOperation::Feel => {
+                let feel = self.screen.feel();
+                Packed::default().u8(feel.theme).u32(feel.blink_ms).u32(feel.double_click_ms).finish()
+            }
+            _ => return Err(Refusal::Malformed(format!("{operation:?} without a handle"))),
+        })
+    }
+
+    fn in_layout(&mut self, operation: DisplayOperation, handle: Handle, fields: &mut Fields<'_>) -> Result<Vec<u8>, Refusal> {
+        let laid = self.layout(handle, fields.u32()?)?;
+        Ok(match operation {
+            DisplayOperation::HitTest => {
+                let (x, y) = (fields.i32()? as f32 / 64.0, fields.i32()? as f32 / 64.0);
+                let (byte, on_text) = laid.hit(x, y);
+                Packed::default().u32(byte as u32).u8(on_text.into()).finish()
+            }
+            DisplayOperation::CaretRectangle => places([laid.caret(fields.u32()? as usize)]),
+            DisplayOperation::Marks => {
+                let (from, to) = (fields.u32()? as usize, fields.u32()? as usize);
+                places(laid.marks(from, to))
+            }
+            _ => lines(&laid),
+        })
+    }
+
+    fn next_events(&mut self, handle: Handle, semaphore: Option<u32>) -> Result<Vec<u8>, Refusal> {
+        let slot = self.slot(handle)?;
+        if slot.events.is_empty() {
+            let known = semaphore.is_some_and(|one| slot.waiting.contains(&one));
+            slot.waiting.extend(semaphore.filter(|_| !known));
+            return Err(Refusal::WouldBlock);
+        }
+        let mut bytes = Vec::new();
+        slot.events.drain(..).for_each(|(milliseconds, event)| event.pack(milliseconds, &mut bytes));
+        Ok(bytes)
+    }
+
+    fn with_surface(&mut self, operation: DisplayOperation, handle: Handle, fields: &mut Fields<'_>) -> Result<Vec<u8>, Refusal> {
+        // Stale handles never reach the screen.
+        self.slot(handle)?;
+        let nothing = Ok(Vec::new());
+        match operation {
+            DisplayOperation::Close => {
+                if self.slot(handle)?.is_window {
+                    self.screen.close(handle);
+                }
+                self.forget(handle);
+                nothing
+            }
+            DisplayOperation::Present => self.present(handle, fields.bytes()),
+            DisplayOperation::Measure => self.measure(handle, fields.bytes()),
+            DisplayOperation::Post => {
+                let events = Event::unpack(fields.bytes())?;
+                events.into_iter().for_each(|(milliseconds, event)| self.post_at(handle, milliseconds, event));
+                nothing
+            }
+            DisplayOperation::SetZoom => {
+                let zoom = Scale::new(fields.u32()?);
+                self.slot(handle)?.zoom = zoom;
+                self.fit(handle, None);
+                nothing
+            }
+            DisplayOperation::Extent => {
+                let slot = self.slot(handle)?;
+                let (width, height) = slot.surface.logical();
+                let scale = slot.surface.scale().sixty_fourths();
+                Ok(Packed::default().i32(width).i32(height).u32(scale).finish())
+            }
+            DisplayOperation::Picture => self.picture(handle),
+            DisplayOperation::Replay => {
+                let replay = self.slot(handle)?.surface.replay();
+                replay.ok_or_else(|| failed("notFound", String::from("no frame was shown yet")))
+            }
+            DisplayOperation::Statistics => self.statistics(handle),
+            _ => self.with_window(operation, handle, fields),
+        }
+    }
+
+    /// What only a window has; a surface that nobody sees agrees to all of it.
+    fn with_window(&mut self, operation: DisplayOperation, handle: Handle, fields: &mut Fields<'_>) -> Result<Vec<u8>, Refusal> {
+        let slot = self.slot(handle)?;
+        let (is_window, zoom) = (slot.is_window, slot.zoom.sixty_fourths() as i64);
+        match operation {
+            DisplayOperation::SetTitle => {
+                let title = fields.text()?;
+                if is_window {
+                    self.screen.set_title(handle, title);
+                }
+            }
+            DisplayOperation::Raise => {
+                if is_window {
+                    self.screen.raise(handle);
+                }
+            }
+            DisplayOperation::SetPointer => {
+                let pointer = fields.u8()?;
+                if is_window {
+                    self.screen.set_pointer(handle, pointer);
+                }
+            }
+            DisplayOperation::SetInput => {
+                let awaited = fields.u8()? == 1;
+                let place = [fields.i32()?, fields.i32()?, fields.i32()?, fields.i32()?];
+                let place = place.map(|units| (i64::from(units) * zoom / 64).clamp(-1 << 30, 1 << 30) as i32);
+                if is_window {
+                    self.screen.set_input(handle, awaited, place);
+                }
+            }
+            _ => return Err(Refusal::Malformed(format!("{operation:?} with a handle"))),
+        }
+        Ok(Vec::new())
+    }
+
+    fn measure(&mut self, handle: Handle, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.slot(handle)?;
+        let Display { slots, workshop, .. } = self;
+        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
+        let measured = slot.surface.measure(bytes, &mut workshop.fonts).map_err(Refusal::Malformed)?;
+        let put = |packed: Packed, (id, laid): (u32, Arc<Laid>)| {
+            packed.u32(id).u32(laid.lines.len() as u32).i32(units(laid.width)).i32(units(laid.height))
+        };
+        Ok(measured.into_iter().fold(Packed::default(), put).finish())
+    }
+
+    fn present(&mut self, handle: Handle, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.slot(handle)?;
+        let (now, milliseconds) = (self.screen.nanoseconds(), self.screen.milliseconds());
+        let Display { slots, workshop, screen, .. } = self;
+        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
+        let header = slot.surface.present(bytes, &mut workshop.fonts).map_err(Refusal::Malformed)?;
+        slot.framed();
+        if !slot.is_window {
+            slot.keys.show(screen.nanoseconds());
+            if header.tells {
+                slot.take(milliseconds, Event::Shown { number: header.number, nanoseconds: 0 });
+                self.wake(handle);
+            }
+            return Ok(Vec::new());
+        }
+        if header.tells {
+            slot.told.push((header.number, now));
+        }
+        if slot.surface.is_undrawn() || header.tells {
+            screen.damaged(handle);
+        }
+        Ok(Vec::new())
+    }
+
+    fn picture(&mut self, handle: Handle) -> Result<Vec<u8>, Refusal> {
+        self.slot(handle)?;
+        let Display { slots, workshop, .. } = self;
+        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
+        let (width, height) = slot.surface.extent();
+        if width == 0 || height == 0 {
+            return Err(failed("notFound", format!("a surface of {width} by {height} pixels has no picture")));
+        }
+        let pixels = slot.surface.pixels(workshop);
+        Ok(png::encode(&pixels, width as u32, height as u32))
+    }
+
+    fn statistics(&mut self, handle: Handle) -> Result<Vec<u8>, Refusal> {
+        let (glyphs, glyph_bytes) = self.workshop.glyphs.kept();
+        let slot = self.slot(handle)?;
+        let figures = slot.surface.figures();
+        let [keys, median, worst] = slot.keys.figures();
+        let numbers = [
+            figures.frames,
+            figures.painted,
+            slot.painted_ns,
+            figures.pixels,
+            glyphs as u64,
+            glyph_bytes as u64,
+            figures.layouts as u64,
+            figures.layout_bytes as u64,
+            keys,
+            median,
+            worst,
+        ];
+        Ok(numbers.into_iter().fold(Packed::default(), Packed::u64).finish())
+    }
+
+    fn wake(&mut self, handle: Handle) {
+        let waiting = self.slot(handle).map(|slot| core::mem::take(&mut slot.waiting)).unwrap_or_default();
+        waiting.into_iter().for_each(|semaphore| self.screen.ring(semaphore));
+    }
+
+    fn post_at(&mut self, handle: Handle, milliseconds: u32, event: Event) {
+        let now = self.screen.nanoseconds();
+        if let Ok(slot) = self.slot(handle) {
+            if matches!(event, Event::KeyDown { .. }) {
+                slot.keys.press(now);
+            }
+            slot.take(milliseconds, event);
+            self.wake(handle);
+        }
+    }
+
+    /// Adds an event to a surface's; whoever waits for it is rung.
+    pub fn post(&mut self, handle: Handle, event: Event) {
+        let milliseconds = self.screen.milliseconds();
+        self.post_at(handle, milliseconds, event);
+    }
+
+    /// The handles of all windows.
+    pub fn windows(&self) -> Vec<Handle> {
+        let windows = self.slots.iter().enumerate().filter_map(|(place, (generation, slot))| {
+            slot.as_ref().filter(|slot| slot.is_window)?;
+            Some(Handle { session: self.session, slot: place as u32, generation: *generation })
+        });
+        windows.collect()
+    }
+
+    /// Tells a surface its size in device pixels and its scale (`None`: as they are); posts Resized.
+    pub fn fit(&mut self, handle: Handle, size: Option<(i32, i32, Scale)>) {
+        let Ok(slot) = self.slot(handle) else { return };
+        let (width, height) = slot.surface.extent();
+        let (width, height, base) = size.unwrap_or((width, height, slot.base));
+        slot.base = base;
+        slot.surface.resize(width, height, scaled(base, slot.zoom));
+        let event = slot.resized();
+        self.post(handle, event);
+    }
+
+    /// A place in device pixels as events tell it.
+    pub fn place(&mut self, handle: Handle, x: f64, y: f64) -> (i32, i32) {
+        let scale = self.slot(handle).map(|slot| slot.surface.scale()).unwrap_or_default();
+        let factor = 4096.0 / f64::from(scale.sixty_fourths());
+        ((x * factor) as i32, (y * factor) as i32)
+    }
+
+    /// The size of a surface in device pixels.
+    pub fn extent(&mut self, handle: Handle) -> Option<(i32, i32)> {
+        self.slot(handle).ok().map(|slot| slot.surface.extent())
+    }
+
+    /// Paints a window's surface into a buffer that holds the picture of `age` frames ago; answers the
+    /// rectangles {left, top, width, height} that changed.
+    pub fn paint(&mut self, handle: Handle, target: &mut Target<'_>, age: u8) -> Vec<(u32, u32, u32, u32)> {
+        let start = self.screen.nanoseconds();
+        if self.slot(handle).is_err() {
+            return Vec::new();
+        }
+        let Display { slots, workshop, .. } = self;
+        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Vec::new() };
+        let painted = slot.surface.paint(target, age, workshop);
+        slot.painted_ns = self.screen.nanoseconds().saturating_sub(start);
+        painted
+    }
+
+    /// Says that what was painted is on the screen.
+    pub fn shown(&mut self, handle: Handle) {
+        let now = self.screen.nanoseconds();
+        let Ok(slot) = self.slot(handle) else { return };
+        slot.keys.show(now);
+        let told = core::mem::take(&mut slot.told);
+        for (number, presented) in told {
+            self.post(handle, Event::Shown { number, nanoseconds: now.saturating_sub(presented) });
+        }
+    }
+
+    /// The window's own scale was lost, or it could not be made: it is closed, and the world is told.
+    pub fn fail(&mut self, handle: Handle, reason: &str) {
+        self.post(handle, Event::Failed { reason: reason.into() });
+    }
+}
