@@ -44,6 +44,11 @@ impl Disk {
         Ok(self.store.len()?.saturating_sub(self.start) / BLOCK_BYTES as u64)
     }
 
+    /// Where `block` begins, in bytes of the store.
+    pub(crate) fn end_of(&self, block: BlockNumber) -> u64 {
+        self.offset(block).unwrap_or(u64::MAX)
+    }
+
     fn offset(&self, block: BlockNumber) -> Option<u64> {
         if block >= BlockNumber::LIMIT {
             return None;
@@ -133,5 +138,10 @@ impl Disk {
     /// Makes everything written so far durable.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         self.store.flush()
+    }
+
+    /// As [`Disk::flush`], at the same time as one.
+    pub(crate) fn flush_beside(&self) -> Result<(), StoreError> {
+        self.store.flush_beside()
     }
 }

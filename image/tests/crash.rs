@@ -388,6 +388,10 @@ const ELSEWHERE: &[&str] = &[
     "drop_lost_names",
     "journal_overwrites_uncovered",
     "restore_replays_journal",
+    "trust_inherited_records",
+    "journal_trouble_unheeded",
+    "relief_without_pause",
+    "skip_map_copy",
 ];
 
 #[test]

@@ -426,6 +426,86 @@ fn a_rotten_page_is_lost_named_and_accepted() {
     assert_eq!(bench.read_all(MomentId::NONE).expect("head"), Pages::from([(1, 1), (2, 20), (3, 3), (9, 10)]));
 }
 
+#[test]
+fn a_restore_keeps_of_the_losses_only_what_is_lost_in_the_past_too() {
+    let mut bench = Bench::new();
+    bench.snapshot(&[(1, 1), (2, 2)], Keep::Named("whole".into()));
+    bench.snapshot(&[(2, 3)], Keep::Named("rotten later".into()));
+    bench.snapshot(&[(9, 9)], Keep::No);
+    let byte = block_of(&mut bench, 2);
+    let (mut bench, _) = bench.rotten(byte + 100);
+    let memory = SimMemory::new(Filling::Told);
+    let pager = bench.world.pager(&memory, 1 << 16, LOST).expect("pager");
+    assert_eq!(pager.fill(2, &mut [0; BLOCK_BYTES]), Filled::Lost);
+    assert_eq!(bench.world.lost_pages().len(), 1);
+    let to = |bench: &mut Bench, name| bench.world.moment_named(name).expect("moments").expect(name);
+    // The same block: still lost, and so nothing is deleted.
+    let shared = to(&mut bench, "rotten later");
+    bench.world.restore(shared, 5).expect("restore");
+    assert_eq!(bench.world.lost_pages().len(), 1);
+    assert_eq!(bench.world.delete(shared, 6), Err(ImageError::LostPages(1)));
+    // Another block, which is whole: nothing is lost any more, now and after opening.
+    let whole = to(&mut bench, "whole");
+    bench.world.restore(whole, 7).expect("restore");
+    assert_eq!(bench.world.lost_pages(), []);
+    let (mut bench, report) = bench.reopened(3);
+    assert!(report.lost_pages.is_empty(), "{report:?}");
+    assert_eq!(bench.read_all(MomentId::NONE).expect("head"), Pages::from([(1, 1), (2, 2)]));
+}
+
+/// Twenty automatic moments, two seconds apart; their numbers.
+fn twenty_moments(bench: &mut Bench) -> Vec<u64> {
+    let before = numbers(bench).len();
+    (0..20).for_each(|tag| bench.snapshot(&[(tag % 5, 1000 + tag)], Keep::Automatic));
+    numbers(bench).split_off(before)
+}
+
+/// The moments' numbers, in the order in which they are listed.
+fn numbers(bench: &mut Bench) -> Vec<u64> {
+    bench.world.moments().expect("moments").iter().map(|moment| moment.id.0).collect()
+}
+
+#[test]
+fn a_clock_that_is_set_back_loses_no_moment_and_no_order() {
+    let mut bench = Bench::new();
+    bench.now_ns = second(1_000_000_000);
+    let first = twenty_moments(&mut bench);
+    // A year back: what was made before seems to come from the future.
+    bench.now_ns -= second(365 * 86_400);
+    let second_lot = twenty_moments(&mut bench);
+    assert!(second_lot.iter().all(|number| number > first.last().expect("moments")));
+    let all = numbers(&mut bench);
+    assert!(all.is_sorted(), "{all:?}");
+    assert_eq!(bench.world.thin(&ThinPolicy::usual(0), bench.now_ns), Ok(0));
+    assert_eq!(numbers(&mut bench), all);
+    // What opens is the newest commit, not the one with the latest time.
+    let pages = bench.pages.clone();
+    let (mut bench, _) = bench.reopened(2);
+    assert_eq!(bench.read_all(MomentId::NONE).expect("head"), trimmed(&pages));
+    // Later, by the clock that was set back, the first ones are as old as any.
+    let later = bench.now_ns + second(400 * 86_400);
+    bench.world.thin(&ThinPolicy::usual(0), later).expect("thinned");
+    assert!(numbers(&mut bench).len() >= 2, "one a day stays");
+    bench.check();
+}
+
+#[test]
+fn a_clock_before_1970_or_at_the_end_of_time_is_survived() {
+    for now_ns in [-second(1_000_000_000), i64::MIN + second(1000), i64::MAX - second(1000)] {
+        let mut bench = Bench::new();
+        bench.now_ns = now_ns;
+        twenty_moments(&mut bench);
+        bench.world.thin(&ThinPolicy::usual(0), bench.now_ns).expect("thinned");
+        assert_eq!(numbers(&mut bench).len(), 20, "at {now_ns}");
+        for then_ns in [0, i64::MAX, i64::MIN] {
+            bench.world.thin(&ThinPolicy::usual(0), then_ns).expect("thinned");
+            assert!(!numbers(&mut bench).is_empty(), "at {now_ns}, then {then_ns}");
+        }
+        bench.verify();
+        bench.check();
+    }
+}
+
 /// The byte at which a page of the head stands in the file: found by its content.
 fn block_of(bench: &mut Bench, page: u64) -> u64 {
     let wanted = page_bytes(bench.pages[&page]);

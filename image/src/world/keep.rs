@@ -10,18 +10,22 @@ use super::World;
 use crate::alloc_blocks::Purpose;
 use crate::difference::Difference;
 use crate::error::ImageError;
-use crate::format::Commit;
-use crate::kinds::{MomentId, PageIndex};
+use crate::format::{Commit, LostRun};
+use crate::frozen::HeapWords;
+use crate::kinds::{BLOCK_BYTES, MomentId, PageIndex};
 use crate::map::MapRoot;
 use crate::moments::ledger::{Deletion, Ledger, Plan, bytes_of};
 use crate::moments::node::{LEAF_BYTES, moment_bytes};
+use crate::writer::Orders;
 use crate::moments::{MAX_NAME_BYTES, Moment, Origin, Policy, ThinPolicy};
 use crate::reader::MomentReader;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// The most moments that one call of `thin` lets go: bounds the time of its commit.
-const MOST_THINNED: usize = 64;
+const MOST_THINNED: usize = 256;
+/// Pages of one lost run that a restore looks at: as many as a map node two levels up covers.
+const MOST_LOST_PAGES: u64 = 65_536;
 
 impl World {
     /// All moments, by number.
@@ -126,6 +130,9 @@ impl World {
         self.finish_job();
         let target = self.ledger()?.get(to)?.clone();
         let mut commit = self.next_commit(wall_ns)?;
+        self.gather_lost();
+        let was_lost = core::mem::take(&mut self.lost);
+        self.lost = self.lost_in(&was_lost, target.map, target.heap.pages);
         let present = self.present(&mut commit, Policy::Automatic, Origin::Replaced, 0, "");
         commit.map = target.map;
         commit.heap = target.heap;
@@ -134,9 +141,37 @@ impl World {
         if !self.disk.faults.restore_replays_journal {
             commit.journal = self.journal.mark();
         }
-        let id = self.put_moment(commit, present)?;
-        self.pagers.clear();
-        Ok(id)
+        match self.put_moment(commit, present) {
+            Ok(id) => {
+                self.pagers.clear();
+                Ok(id)
+            }
+            Err(error) => {
+                self.lost = was_lost;
+                Err(error)
+            }
+        }
+    }
+
+    /// Those of the runs of which another map has no whole page either: what was lost in the present
+    /// may be whole in the past.
+    fn lost_in(&self, runs: &[LostRun], map: MapRoot, pages: u64) -> Vec<LostRun> {
+        let mut reader = MomentReader::new(self.disk.clone(), map, HeapWords { pages, ..HeapWords::default() });
+        let mut bytes = [0; BLOCK_BYTES];
+        let mut lost: Vec<LostRun> = Vec::new();
+        for run in runs {
+            let end = run.first.0.saturating_add(run.pages.min(MOST_LOST_PAGES)).min(pages);
+            for page in (run.first.0..end).map(PageIndex) {
+                if reader.read_page(page, &mut bytes).is_ok() {
+                    continue;
+                }
+                match lost.last_mut().filter(|last| last.first.0 + last.pages == page.0) {
+                    Some(last) => last.pages += 1,
+                    None => lost.push(LostRun { first: page, pages: 1 }),
+                }
+            }
+        }
+        lost
     }
 
     /// The present as a moment; the commit's line goes on from it.
@@ -202,6 +237,35 @@ impl World {
     /// Lets go what the policy does not keep, some at a time; answers how many moments went.
     pub fn thin(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<usize, ImageError> {
         self.finish_job();
+        match self.plan_thinning(policy, wall_ns)? {
+            Some((ledger, deletion)) => {
+                let gone = deletion.gone;
+                self.commit_deletion(&ledger, deletion, wall_ns)?;
+                Ok(gone)
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// As [`World::thin`], but the commit is only begun, for [`World::step`] to go on with; answers how
+    /// many moments go with it. `Busy` while something is in writing.
+    pub fn begin_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<usize, ImageError> {
+        if self.job.is_some() || self.waiting.is_some() {
+            return Err(ImageError::Busy);
+        }
+        if self.blocks.full {
+            // From the reserve, and in two commits at once.
+            return self.thin(policy, wall_ns);
+        }
+        let Some((ledger, deletion)) = self.plan_thinning(policy, wall_ns)? else { return Ok(0) };
+        let gone = deletion.gone;
+        let commit = self.commit_without(&deletion, wall_ns)?;
+        let orders = self.orders_without(&ledger, deletion);
+        self.job = Some(self.new_job(commit, orders, Purpose::Freeing));
+        Ok(gone)
+    }
+
+    fn plan_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<Option<(Ledger, Deletion)>, ImageError> {
         self.may_free()?;
         let ledger = Ledger::load(&self.disk, self.head.tree)?;
         let mut plan = Plan::new(&self.disk, &ledger, &self.head);
@@ -219,12 +283,7 @@ impl World {
             }
         }
         let deletion = plan.finish();
-        let gone = deletion.gone;
-        if deletion.changes.is_empty() {
-            return Ok(0);
-        }
-        self.commit_deletion(&ledger, deletion, wall_ns)?;
-        Ok(gone)
+        Ok((!deletion.changes.is_empty()).then_some((ledger, deletion)))
     }
 
     fn may_free(&mut self) -> Result<(), ImageError> {
@@ -238,8 +297,17 @@ impl World {
         }
     }
 
-    /// Commits a deletion; on a full disk from the reserve, and once more so that the space is free.
-    fn commit_deletion(&mut self, ledger: &Ledger, deletion: Deletion, wall_ns: i64) -> Result<(), ImageError> {
+    /// The commit that follows the head without what a deletion frees.
+    fn commit_without(&self, deletion: &Deletion, wall_ns: i64) -> Result<Commit, ImageError> {
+        Ok(Commit {
+            line: deletion.line.0,
+            line_bound: deletion.line.1,
+            held_blocks: self.head.held_blocks.saturating_sub(deletion.freed.blocks()),
+            ..self.next_commit(wall_ns)?
+        })
+    }
+
+    fn orders_without(&self, ledger: &Ledger, deletion: Deletion) -> Orders {
         let mut orders = self.orders();
         orders.changes = deletion.changes;
         if is_sparse(ledger) {
@@ -248,16 +316,17 @@ impl World {
             orders.rebuild = Some(rest.moments.into_values().collect());
             orders.old_tree = ledger.tree_blocks.clone();
         }
-        let freed = deletion.freed.blocks();
         orders.freed = deletion.freed;
+        orders
+    }
+
+    /// Commits a deletion; on a full disk from the reserve, and once more so that the space is free.
+    fn commit_deletion(&mut self, ledger: &Ledger, deletion: Deletion, wall_ns: i64) -> Result<(), ImageError> {
+        let blank = self.commit_without(&deletion, wall_ns)?;
+        let orders = self.orders_without(ledger, deletion);
         let mut tries = 0;
         loop {
-            let commit = Commit {
-                line: deletion.line.0,
-                line_bound: deletion.line.1,
-                held_blocks: self.head.held_blocks.saturating_sub(freed),
-                ..self.next_commit(wall_ns)?
-            };
+            let commit = Commit { number: self.next_commit(wall_ns)?.number, ..blank.clone() };
             let was_full = self.blocks.full;
             match self.run_commit(commit, orders.clone(), Purpose::Freeing) {
                 Ok(_) if was_full => return self.release_freed(wall_ns),

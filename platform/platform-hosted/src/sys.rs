@@ -121,6 +121,62 @@ pub fn random(into: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that exists in memory only and that programs started from here inherit.
+pub fn memory_file(name: &str) -> io::Result<File> {
+    use std::os::fd::FromRawFd;
+    let name = CString::new(name).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the name contains a NUL"))?;
+    // SAFETY: Y1; the name is NUL-terminated; the result is a new descriptor or -1.
+    let descriptor = unsafe { libc::memfd_create(name.as_ptr(), 0) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// Lets programs started from here have a descriptor under the same number.
+pub fn let_inherit(of: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: Y1; plain numbers, and the descriptor is open while `of` is borrowed.
+    checked(unsafe { libc::fcntl(of.as_raw_fd(), libc::F_SETFD, 0) })
+}
+
+/// Makes a program end when the thread that starts it does.
+pub fn end_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let ours = std::process::id();
+    let ask = move || {
+        // SAFETY: two system calls without pointers, allowed between fork and exec. If the parent was
+        // gone before the first, nobody sends the signal.
+        unsafe {
+            checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM))?;
+            if libc::getppid() as u32 != ours {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure allocates nothing and takes no lock.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// How the terminal on standard input behaves.
+pub struct TerminalState(libc::termios);
+
+/// The present state, if standard input is a terminal.
+pub fn terminal_state() -> Option<TerminalState> {
+    // SAFETY: `termios` is plain data and an out-pointer.
+    unsafe {
+        let mut state: libc::termios = std::mem::zeroed();
+        (libc::tcgetattr(0, &mut state) == 0).then_some(TerminalState(state))
+    }
+}
+
+/// Sets it back.
+pub fn set_terminal_state(state: &TerminalState) {
+    // SAFETY: a state that `tcgetattr` filled. A terminal that is gone needs none.
+    unsafe { libc::tcsetattr(0, libc::TCSADRAIN, &state.0) };
+}
+
 /// Renames, unless something stands at the new path already.
 pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     let (here, there) = (c_path(from)?, c_path(to)?);

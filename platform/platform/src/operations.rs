@@ -100,6 +100,31 @@ operations! {
     }
 }
 
+operations! {
+    /// Service `model`: questions to a language model at the configured address, or at one on this
+    /// machine. The key stands outside the world and is never told. Refusals: `notConfigured`,
+    /// `settings` (they cannot be used), `denied` (an address that may not be asked), `full`,
+    /// `closed` (the answer has ended).
+    ModelOperation {
+        1 Settings "" "u8 whether an address is configured, text address, text model, text what is wrong with the settings" "What is configured.";
+        2 Ask "text address (empty: the configured one), text model (empty: the configured one), u32 ms of silence at most, u32 ms in all at most, u32 bytes of answer at most, u32 tokens of answer at most (0: as the server likes), turns: text role, text content" "handle" "Asks; the answer comes by Next.";
+        3 Next "handle" "u8 kind: 1 piece, text; 2 whole, text why the model stopped; 3 failed, text code, text message, u32 ms to wait before another try" "The next piece of the answer; would block: the semaphore is signalled when there is one.";
+        4 GiveUp "handle" "" "Gives the question up; its end is that.";
+        5 Close "handle" "" "Forgets the question.";
+    }
+}
+
+operations! {
+    /// Service `branch`: scratch branches. A text is evaluated in another machine, over the last saved
+    /// state of this world, without services but the output that comes back, and is dropped with all
+    /// that it did. Refusals: `noFile` (the world is in memory only), `io`, `full`, `closed`.
+    BranchOperation {
+        1 Start "u32 ms at most, u64 bytes of memory at most, u64 bytes of output at most, text source" "handle" "Starts a branch that evaluates the text.";
+        2 Next "handle" "u8 kind: 1 output, bytes; 2 ended, u8 how (0 exit, 1 out of time, 2 too much output, 3 killed), u32 status, text what it wrote as errors" "What the branch wrote, or its end; would block: the semaphore is signalled.";
+        3 Stop "handle" "" "Ends it and forgets it.";
+    }
+}
+
 /// Reads fields of a request or reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {

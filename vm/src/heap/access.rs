@@ -7,19 +7,22 @@
 //! - A2 Every store passes the barrier: a pointer store tests for tag 3, any other for tag not 0.
 
 use super::Heap;
-use super::barrier::{TAG_CLEAN, TAG_REMEMBERED};
+use super::barrier::{BARRIER, TAG_CLEAN, TAG_REMEMBERED};
 use crate::layout::{CARD_BYTES, ClassIndex, Extent, Header, IMMUTABLE, KnownClass, PINNED, Word, behavior};
 
 impl Heap {
     /// The class index of any word: an object's, or that of its immediate class.
     #[inline(always)]
     pub fn class_index(&self, word: Word) -> ClassIndex {
-        match word.0 & 3 {
-            0 => self.header(word).class(),
-            1 => KnownClass::SmallInteger.index(),
-            2 => KnownClass::Character.index(),
-            _ => KnownClass::LostObject.index(),
-        }
+        const IMMEDIATE: [ClassIndex; 4] = [
+            KnownClass::LostObject.index(),
+            KnownClass::SmallInteger.index(),
+            KnownClass::Character.index(),
+            KnownClass::LostObject.index(),
+        ];
+        // A branch and a load: a jump table here is one more jump to foretell in every send.
+        let tag = (word.0 & 3) as usize;
+        if tag == 0 { self.header(word).class() } else { IMMEDIATE[tag] }
     }
 
     /// The class of any word; [`Word::NONE`] if its index has no class.
@@ -103,7 +106,7 @@ impl Heap {
 
     #[inline(always)]
     pub(super) fn store_pointer_at(&mut self, address: usize, word: u64) {
-        if self.tags.get((address - self.base) / CARD_BYTES) != TAG_REMEMBERED {
+        if BARRIER && self.tags.get((address - self.base) / CARD_BYTES) != TAG_REMEMBERED {
             self.prepare_pointer(address);
         }
         self.words.store(address, word);
@@ -111,7 +114,7 @@ impl Heap {
 
     #[inline(always)]
     pub(super) fn store_raw_at(&mut self, address: usize, word: u64) {
-        if self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
+        if BARRIER && self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
             self.prepare_raw(address);
         }
         self.words.store(address, word);
@@ -129,7 +132,7 @@ impl Heap {
     pub fn store_byte(&mut self, object: Word, index: usize, byte: u8) {
         debug_assert!(index < self.size(object) * 8);
         let address = object.address() + 8 + index;
-        if self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
+        if BARRIER && self.tags.get((address - self.base) / CARD_BYTES) == TAG_CLEAN {
             self.prepare_raw(address);
         }
         self.words.store_byte(address, byte);

@@ -91,7 +91,7 @@ impl Heap {
             }
         }
         self.statistics.flips += 1;
-        let pause = self.cpu_ns() - began;
+        let pause = self.cpu_ns() - began + core::mem::take(&mut self.before_flip_ns);
         self.statistics.flip_pauses.add(pause);
         Ok(frozen)
     }
@@ -111,6 +111,7 @@ impl Heap {
         let dirty = self.space.dirty_pages().len() * crate::layout::PAGE_BYTES;
         let mut wants = Wants { flip: dirty >= self.config.flip_after_bytes, ..Wants::default() };
         match &self.cycle {
+            _ if self.is_lossy() => {}
             Some(cycle) if cycle.phase == Phase::Sweeping => wants.sweep = true,
             Some(cycle) => {
                 let idle = cycle.marker.is_idle();
@@ -138,9 +139,18 @@ impl Heap {
         })
     }
 
+    /// Time of the mutator that belongs to the pause of the next flip: the copying of frames.
+    pub fn add_to_next_flip(&mut self, ns: u64) {
+        self.before_flip_ns += ns;
+    }
+
     fn wants_cycle(&self) -> bool {
+        // A marker of a heap without barrier would not hear of what changed.
+        if !super::barrier::BARRIER {
+            return false;
+        }
         let enough = self.config.mark_after_bytes.max(self.used_bytes() / 4);
-        self.lost_pages.is_empty() && (self.mark_requested || self.old_growth >= enough)
+        self.mark_requested || self.old_growth >= enough
     }
 
     /// Asks for a mark, which begins at the next flip.
@@ -208,13 +218,14 @@ impl Heap {
         roots: &mut dyn Roots,
         budget: Option<usize>,
     ) -> Result<Finish, HeapError> {
-        let Some(marker) = self.marker() else { return Ok(Finish::NoCycle) };
+        let Some(marker) = self.marker().filter(|_| !self.is_lossy()) else { return Ok(Finish::NoCycle) };
         let began = self.cpu_ns();
         self.scavenge(roots)?;
         let mut state = marker.take();
         let tries = self.cycle.as_ref().map_or(0, |cycle| cycle.tries);
         let budget = if tries + 1 >= FINISH_TRIES { None } else { budget };
-        let done = self.trace_to_end(&mut state, roots, budget);
+        // A page that is found lost on the way refers to nothing any more (L2).
+        let done = self.trace_to_end(&mut state, roots, budget) && !self.is_lossy();
         if done {
             self.settle(&mut state);
         } else {
@@ -376,6 +387,11 @@ impl Heap {
         fired
     }
 
+    /// The ephemerons that wait to be taken.
+    pub fn fired(&self) -> &[Word] {
+        &self.fired
+    }
+
     /// Whether ephemerons wait to be taken.
     pub fn has_fired(&self) -> bool {
         !self.fired.is_empty()
@@ -433,7 +449,7 @@ impl Heap {
 
     /// Marks and sweeps to the end, in one pause. Answers how many bytes it made free.
     pub fn collect_full(&mut self, roots: &mut dyn Roots) -> Result<usize, HeapError> {
-        if !self.lost_pages.is_empty() {
+        if self.is_lossy() {
             self.scavenge(roots)?;
             return Ok(0);
         }

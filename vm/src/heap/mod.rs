@@ -18,7 +18,7 @@
 //!
 //! Rooms: `shared` (what the marker sees), `blocks` (the block table), `allocate`,
 //! `access`, `barrier`, `scavenge`, `mark` and `cycle` (a mark from
-//! start to finish), `sweep`, `identity` (forwarders, pinning, lost pages),
+//! start to finish), `sweep`, `identity` (forwarders, pinning), `losses` (lost pages),
 //! `classes`, `walk` (instances, pointers), `open` and `relocate` (opening at another address).
 
 mod access;
@@ -30,6 +30,7 @@ mod cycle;
 mod faults;
 mod identity;
 mod lock;
+mod losses;
 mod mark;
 mod open;
 mod relocate;
@@ -58,7 +59,7 @@ use blocks::BlockPool;
 use cycle::Cycle;
 use image::PageIndex;
 use image::space::{SideBytes, SideHalves, Space, Words};
-use platform::Clock;
+use platform::{Clock, PageSource};
 use scavenge::{Scavenger, YoungBlock};
 use shared::Shared;
 
@@ -144,6 +145,9 @@ pub struct Heap {
     cycle: Option<Cycle>,
     mark_requested: bool,
     lost_pages: Vec<PageIndex>,
+    /// Where the pages come from, to ask which are lost; how many of those were seen.
+    source: Option<Arc<dyn PageSource>>,
+    lost_seen: usize,
     relocation: Option<Relocation>,
     last_mark: u32,
     last_sweep: u32,
@@ -156,6 +160,7 @@ pub struct Heap {
     limit_bytes: usize,
     over_limit: bool,
     declined: Decline,
+    before_flip_ns: u64,
     config: HeapConfig,
     stress: Stress,
     faults: Faults,
@@ -215,6 +220,7 @@ impl Heap {
         self.set_stress(self.stress);
     }
 
+    /// The mutator's processor time, 0 without a clock.
     pub(crate) fn cpu_ns(&self) -> u64 {
         self.clock.as_ref().map_or(0, |clock| clock.thread_cpu_ns())
     }

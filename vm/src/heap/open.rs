@@ -98,9 +98,10 @@ impl Heap {
         config: HeapConfig,
         source: Arc<dyn PageSource>,
     ) -> Result<Heap, HeapError> {
-        let space = Space::reserve(memory, config.base, config.reserve, Some(source))
+        let space = Space::reserve(memory, config.base, config.reserve, Some(source.clone()))
             .map_err(HeapError::Reserve)?;
         let mut heap = Heap::over(memory, space, config)?;
+        heap.source = Some(source);
         heap.read_root()?;
         Ok(heap)
     }
@@ -143,6 +144,8 @@ impl Heap {
             cycle: None,
             mark_requested: false,
             lost_pages: Vec::new(),
+            source: None,
+            lost_seen: 0,
             relocation: None,
             last_mark: 0,
             last_sweep: 0,
@@ -157,6 +160,7 @@ impl Heap {
             declined: Decline::EdenFull,
             stress: Stress::default(),
             faults: Faults::default(),
+            before_flip_ns: 0,
             statistics: Statistics::default(),
             clock: config.clock.clone(),
             config: HeapConfig { eden_max, eden_min: config.eden_min.min(eden_max), ..config },

@@ -16,7 +16,7 @@
 use super::shared::state;
 use super::{Heap, HeapError, Roots};
 use crate::layout::{
-    BLOCK_BYTES, BLOCKS_OFFSET, BlockKind, CARD_BYTES, Extent, Format, Header, PINNED, Word,
+    BLOCK_BYTES, BLOCKS_OFFSET, BlockKind, CARD_BYTES, CLASS_TABLE_OFFSET, Extent, Format, Header, PINNED, Word,
     behavior, root,
 };
 use alloc::boxed::Box;
@@ -66,7 +66,11 @@ impl Heap {
         self.make_room_for_survivors()?;
         self.begin_scavenge();
         self.scavenge_roots(roots);
-        self.scavenge_cards();
+        if super::barrier::BARRIER {
+            self.scavenge_cards();
+        } else {
+            self.scavenge_old_space();
+        }
         self.scavenge_copied();
         self.settle_weak_slots();
         self.end_scavenge();
@@ -383,6 +387,24 @@ impl Heap {
                 self.remember_card(card);
             } else if self.remembered.get(card) == 0 {
                 self.forget_card(card);
+            }
+        }
+    }
+
+    /// Updates what all of old space and the class table refer to: there are no cards in R.
+    fn scavenge_old_space(&mut self) {
+        let tables = CLASS_TABLE_OFFSET / CARD_BYTES
+            ..(CLASS_TABLE_OFFSET + self.next_class as usize * 8).div_ceil(CARD_BYTES);
+        for card in tables {
+            self.scavenge_card(card);
+        }
+        for block in super::blocks::FIRST_BLOCK..self.pool.limit {
+            let holds_objects = !matches!(self.shared.kind(block), BlockKind::Free | BlockKind::Lost);
+            if self.shared.states.get(block) == state::OLD && holds_objects {
+                let first = block * BLOCK_BYTES / CARD_BYTES;
+                for card in first..first + BLOCK_BYTES / CARD_BYTES {
+                    self.scavenge_card(card);
+                }
             }
         }
     }

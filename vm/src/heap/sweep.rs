@@ -14,11 +14,12 @@ use super::shared::state;
 use crate::layout::{BLOCK_BYTES, BlockEntry, BlockKind};
 
 impl Heap {
-    /// Sweeps about `blocks` blocks. Answers whether the sweep is done (or none runs).
+    /// Sweeps about `blocks` blocks. Answers whether the sweep is done (or none runs,
+    /// or a lost page forbids it).
     pub fn sweep_step(&mut self, blocks: usize) -> bool {
         for _ in 0..blocks {
             let next = match &self.cycle {
-                Some(cycle) if cycle.phase == Phase::Sweeping => cycle.sweep_next,
+                Some(cycle) if cycle.phase == Phase::Sweeping && !self.is_lossy() => cycle.sweep_next,
                 _ => return true,
             };
             if next >= self.pool.limit {

@@ -33,6 +33,14 @@ impl Vm {
     /// Copies the frames of every process into its StackImage. After it a flip has all that is
     /// needed to go on.
     pub fn capture(&mut self) -> Result<(), String> {
+        let began = self.heap.cpu_ns();
+        let result = self.capture_all();
+        let pause = self.heap.cpu_ns() - began;
+        self.heap.add_to_next_flip(pause);
+        result
+    }
+
+    fn capture_all(&mut self) -> Result<(), String> {
         let serials: Vec<i64> = self.stacks.keys().copied().collect();
         for serial in serials {
             let Some(stack) = self.stacks.get(&serial) else { continue };

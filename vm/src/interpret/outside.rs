@@ -9,6 +9,7 @@ use super::vm::{Handle, HostValue, Vm};
 use crate::heap::{MarkStep, Wants};
 use crate::layout::KnownObject;
 use alloc::vec::Vec;
+use image::PageIndex;
 
 /// Words that one slice of marking follows.
 const MARK_WORDS: usize = 20_000;
@@ -51,6 +52,35 @@ impl Vm {
         self.awaited = serial;
     }
 
+    /// Makes lost objects of what stands on pages that were found lost, before anything else happens;
+    /// answers whether there were any.
+    pub(crate) fn settle_losses(&mut self) -> bool {
+        if !self.heap.has_new_losses() {
+            return false;
+        }
+        let pages = self.heap.take_losses();
+        self.forget_lookups();
+        self.lost_pages.extend(pages);
+        true
+    }
+
+    /// Before an effect outside: whether the running process may have computed with lost data. It is
+    /// told at its next send.
+    pub(crate) fn has_used_lost_data(&mut self) -> bool {
+        let found = self.settle_losses();
+        if found {
+            self.loss_untold = true;
+            self.fuel = 1;
+        }
+        found
+    }
+
+    /// The pages that were found lost since the last call.
+    pub fn take_lost_pages(&mut self) -> Vec<PageIndex> {
+        self.settle_losses();
+        core::mem::take(&mut self.lost_pages)
+    }
+
     /// Whether something outside may still ring for a process: a service owes a signal, or may send
     /// one unasked. What a timer will do, `run` says itself.
     pub fn may_be_rung(&self) -> bool {
@@ -67,6 +97,7 @@ impl Vm {
                 }
             }
         }
+        self.settle_losses();
         if wants.finish {
             let finished = self.with_roots(|heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
             if finished.is_ok() {

@@ -43,6 +43,9 @@ pub(crate) mod state {
 pub(crate) const PRIORITIES: i64 = 100;
 /// Polls between two looks at what the heap asks for.
 const TEND_EVERY: u64 = 16;
+/// Polls between two looks at the ready queues when nothing arrived: whoever makes a process ready
+/// looks at once; this is for a world that changes its queues itself.
+const PREEMPT_EVERY: u64 = 16;
 /// The priority of a process that is started from outside.
 pub(super) const USER_PRIORITY: i64 = 40;
 
@@ -73,6 +76,15 @@ impl Vm {
         self.current.shrink();
         if self.current.sp < self.stack_words / 2 {
             self.current.allowed = self.stack_words;
+        }
+        if self.settle_losses() || core::mem::take(&mut self.loss_untold) {
+            self.loss_untold = false;
+            // Methods are verified again; who ran may have computed with what is not there.
+            self.purge_records();
+            let (receiver, selector, nil) = (self.current.process, self.symbol("lostPage"), self.nil);
+            if !self.lookup(self.class_index(receiver), selector).is_null() {
+                return self.interlude(receiver, selector, nil);
+            }
         }
         if core::mem::take(&mut self.memory_short) {
             let (receiver, selector, nil) = (self.current.process, self.symbol("outOfMemory"), self.nil);
@@ -113,7 +125,9 @@ impl Vm {
         if bits & Doorbell::SEMAPHORES != 0 {
             self.signal_external();
         }
+        let mut look = bits != 0 || self.heap.has_fired() || self.counters.polls % PREEMPT_EVERY == 0;
         if self.timer.is_some_and(|deadline| self.clock.monotonic_ns() >= deadline) {
+            look = true;
             self.timer = None;
             let semaphore = replace(&mut self.timer_semaphore, self.nil);
             self.signal(semaphore);
@@ -121,7 +135,7 @@ impl Vm {
         if self.heap.has_fired() {
             self.signal_known(KnownObject::FinalizationSemaphore);
         }
-        let next = self.preempt();
+        let next = if look { self.preempt() } else { Next::Go };
         if bits & Doorbell::STOP != 0 {
             self.end = Some(RunEnd::Budget);
             return Next::Leave;

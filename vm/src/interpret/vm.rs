@@ -84,6 +84,17 @@ impl Doorbell {
     }
 }
 
+/// Why an edit was not journalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalRefusal {
+    /// The world is not saved here: nothing is journalled.
+    NoStore,
+    /// The journal has no room until the next snapshot.
+    Full,
+    /// Anything else: the edit is not safe.
+    Failed(String),
+}
+
 /// What the port does for a world's store. Every method answers at a safepoint, without objects.
 pub trait StoreHost {
     /// Flips the heap and makes durable what that froze; frames are in StackImages already.
@@ -102,9 +113,9 @@ pub trait StoreHost {
         Err(alloc::format!("no store for {operation}"))
     }
     /// Journals an edit.
-    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), String> {
+    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), JournalRefusal> {
         let _ = (draft, kind, bytes);
-        Err("no journal".to_string())
+        Err(JournalRefusal::NoStore)
     }
     /// A session ended.
     fn session_exit(&mut self, status: i64) {
@@ -270,6 +281,10 @@ pub struct Vm {
     pub(crate) services: Vec<Box<dyn Service>>,
     pub(crate) store: Box<dyn StoreHost>,
     pub(crate) doorbell: Arc<Doorbell>,
+    /// Pages that were found lost, until the port takes them.
+    pub(crate) lost_pages: Vec<image::PageIndex>,
+    /// The process that runs is to be told of a lost page.
+    pub(crate) loss_untold: bool,
     /// External semaphores that a service said it would have signalled.
     pub(crate) owed: BTreeSet<u32>,
     pub(crate) stack_words: usize,
@@ -373,6 +388,8 @@ impl Vm {
             services: config.services,
             store: config.store,
             doorbell: config.doorbell,
+            lost_pages: Vec::new(),
+            loss_untold: false,
             owed: BTreeSet::new(),
             stack_words: config.stack_words,
             stress: VmStress::default(),
@@ -555,6 +572,8 @@ impl Vm {
             roots.visit(&mut |word| stale = stale.or_else(|| heap.is_stale(*word).then_some(*word)));
             self.stale_root = stale;
         }
+        // What the collector alone has touched, nobody has computed with.
+        self.settle_losses();
         self.after_collection();
         result
     }
@@ -585,6 +604,7 @@ impl Vm {
         }
         if wants.mark {
             self.heap.mark_step(WORDS);
+            self.settle_losses();
         }
         if wants.finish {
             let _ = self.with_roots(|heap, roots| heap.finish(roots, Some(10 * WORDS)));
@@ -699,14 +719,21 @@ impl Vm {
             ("records", self.codes.len() as u64),
             ("allocatedBytes", self.heap.allocated_bytes()),
             ("scavenges", heap.scavenges),
-            ("scavengeP99Us", heap.scavenge_pauses.percentile_us(99)),
+            ("scavengeP50Ns", heap.scavenge_pauses.percentile_ns(50)),
+            ("scavengeP99Ns", heap.scavenge_pauses.percentile_ns(99)),
+            ("scavengeLongestNs", heap.scavenge_pauses.longest_ns),
+            ("scavengeTotalNs", heap.scavenge_pauses.total_ns),
             ("survivedBytes", heap.survived_bytes),
             ("tenuredBytes", heap.tenured_bytes),
             ("marks", heap.marks),
             ("sweeps", heap.sweeps),
             ("sweptBytes", heap.swept_bytes),
             ("flips", heap.flips),
-            ("flipP99Us", heap.flip_pauses.percentile_us(99)),
+            ("snapshotPauseP50Ns", heap.flip_pauses.percentile_ns(50)),
+            ("snapshotPauseP99Ns", heap.flip_pauses.percentile_ns(99)),
+            ("snapshotPauseLongestNs", heap.flip_pauses.longest_ns),
+            ("finishes", heap.finish_pauses.count()),
+            ("finishP99Ns", heap.finish_pauses.percentile_ns(99)),
             ("weakCleared", heap.weak_cleared),
             ("ephemeronsFired", heap.ephemerons_fired),
         ]

@@ -2,7 +2,7 @@
 
 use super::{Entries, Outcome, PRIMITIVES, RANGE, Reason, WRONG, made};
 use crate::bytecode::Opcode;
-use crate::interpret::{HostValue, Vm};
+use crate::interpret::{HostValue, JournalRefusal, Vm};
 use crate::layout::{KnownClass, KnownObject, Word};
 use alloc::format;
 use alloc::string::ToString;
@@ -47,6 +47,10 @@ fn entropy(vm: &mut Vm, _: usize) -> Outcome {
     source.fill(&mut bytes);
     made(vm.new_bytes(KnownClass::ByteArray, &bytes), bytes.len() + 64)
 }
+
+/// A primitive with an effect outside declines once after a page was found lost: what it was given may
+/// come from there.
+const LOST: Outcome = Outcome::Decline(Reason::Named("lostData"));
 
 /// Makes something of what came from outside, collecting if need be: what happened there can't be
 /// done a second time. The arguments are on the stack, so no word is held meanwhile.
@@ -137,6 +141,9 @@ impl Vm {
 }
 
 fn service_call(vm: &mut Vm, _: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let (name, operation) = (vm.heap.resolve(vm.top(4)), vm.top(3));
     let (handle, bytes, semaphore) = (vm.heap.resolve(vm.top(2)), vm.heap.resolve(vm.top(1)), vm.top(0));
     let Some(name) = vm.text(name) else { return WRONG };
@@ -210,6 +217,9 @@ fn refusal_code(vm: &mut Vm, refusal: &Refusal) -> &'static str {
 }
 
 fn snapshot(vm: &mut Vm, arguments: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let resumed = vm.symbol("resumed");
     let saved = vm.hold(resumed);
     let result = vm.take_snapshot(arguments, saved);
@@ -224,6 +234,9 @@ fn snapshot(vm: &mut Vm, arguments: usize) -> Outcome {
 }
 
 fn store_call(vm: &mut Vm, _: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let (operation, arguments) = (vm.heap.resolve(vm.top(1)), vm.heap.resolve(vm.top(0)));
     let Some(operation) = vm.text(operation) else { return WRONG };
     let Some(HostValue::List(arguments)) = vm.host_value(arguments, 8) else { return WRONG };
@@ -237,6 +250,9 @@ fn store_call(vm: &mut Vm, _: usize) -> Outcome {
 }
 
 fn journal_append(vm: &mut Vm, _: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let (draft, kind, bytes) = (vm.top(2), vm.top(1), vm.heap.resolve(vm.top(0)));
     if !draft.is_integer() || draft.as_integer() < 0 || !bytes.is_reference() {
         return WRONG;
@@ -248,9 +264,11 @@ fn journal_append(vm: &mut Vm, _: usize) -> Outcome {
     let bytes = vm.heap.bytes_of(bytes);
     match vm.store.journal_append(draft.as_integer() as u64, kind, &bytes) {
         Ok(()) => Outcome::Value(vm.top(3)),
-        Err(message) => {
+        Err(JournalRefusal::NoStore) => Outcome::Decline(Reason::Named("noStore")),
+        Err(JournalRefusal::Full) => Outcome::Decline(Reason::Named("journalFull")),
+        Err(JournalRefusal::Failed(message)) => {
             vm.last_refusal = message;
-            Outcome::Decline(Reason::Named("noStore"))
+            Outcome::Decline(Reason::Named("refused"))
         }
     }
 }
@@ -279,6 +297,9 @@ fn statistics(vm: &mut Vm, _: usize) -> Outcome {
 }
 
 fn exit_session(vm: &mut Vm, arguments: usize) -> Outcome {
+    if vm.has_used_lost_data() {
+        return LOST;
+    }
     let status = vm.top(0);
     if !status.is_integer() {
         return WRONG;

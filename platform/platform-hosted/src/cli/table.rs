@@ -52,10 +52,29 @@ const HASH: OptionRow = OptionRow {
     value: None,
     summary: "print the hash over the heap's pages, equal for worlds made from the same sources",
 };
+const ACCEPT: OptionRow = OptionRow {
+    name: "--accept",
+    value: None,
+    summary: "give up what is lost, so that the world collects and forgets again",
+};
 const PARTIAL: OptionRow = OptionRow {
     name: "--partial",
     value: None,
     summary: "load what can be loaded, and report what was skipped",
+};
+
+const SERIAL: OptionRow =
+    OptionRow { name: "--serial", value: None, summary: "talk to it on the serial line, which is this terminal" };
+const MEMORY: OptionRow =
+    OptionRow { name: "--memory", value: Some("SIZE"), summary: "how much memory it has: 256M, 2G; else 1G" };
+const TIMED: OptionRow =
+    OptionRow { name: "--timed", value: None, summary: "say how long the boot took" };
+const SECONDS: OptionRow =
+    OptionRow { name: "--seconds", value: Some("N"), summary: "end it after so many seconds (60)" };
+const BYTES: OptionRow = OptionRow {
+    name: "--bytes",
+    value: Some("N"),
+    summary: "let it use at most so many bytes of memory (1 GiB)",
 };
 
 commands! {
@@ -80,9 +99,15 @@ commands! {
     Test "test" "FILE [PATTERN]" (1, 2)
         "Run tests in a copy of the world that is dropped afterwards."
         "PATTERN names classes or packages, with * for anything; without it every test runs. The last line is `N passed, N failed`." [];
+    Try "try" "FILE" (1, 1)
+        "Evaluate standard input in a scratch branch that can touch nothing."
+        "The text sees the last saved state of the world, also while it is open elsewhere. It has no files, no network and no window; what it writes is shown, and what it changed is dropped." [SECONDS, BYTES];
     Repl "repl" "FILE" (1, 1)
         "Talk to a world line by line."
         "An undeclared name becomes a variable of the conversation. After an error the process stays suspended: `:stack`, `:up`, `:down`, `:restart`, `:return EXPR`, `:proceed`, `:abandon`. Ctrl-C interrupts, Ctrl-D ends." [NO_SAVE];
+    Boot "boot" "FILE" (1, 1)
+        "Boot a world on a bare machine, under QEMU."
+        "The same file, without an operating system: what is done there is there when it is next opened, and back. `--serial` talks to it on the terminal; Ctrl-C interrupts, Ctrl-D ends. Needs qemu-system-x86_64." [SERIAL, MEMORY, TIMED];
     History "history" "FILE" (1, 1)
         "List the moments that the world keeps." "Newest last, with number, time, name and size." [];
     Name "name" "FILE NAME [MOMENT]" (2, 3)
@@ -94,7 +119,7 @@ commands! {
     Delete "delete" "FILE MOMENT" (2, 2)
         "Delete a moment." "What no other moment shares becomes free space." [];
     Check "check" "FILE" (1, 1)
-        "Verify a world whole: every block, every object." "Names each damage and what it touches; changes nothing." [];
+        "Verify a world whole: every block, every object." "Names each damage and what it touches; changes nothing, but for --accept: pages that no copy is whole of become lost objects for good, and automatic moments that need them go." [ACCEPT];
     Info "info" "FILE" (1, 1)
         "Say what a file is: version, size, moments, state." "" [HASH];
     Help "help" "[COMMAND]" (0, 1)

@@ -52,11 +52,16 @@ impl HeapView for Filed {
 /// `warm check FILE`
 pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
-    let mut opened = keeper::open(&path, Access::Read)?;
+    let accepts = arguments.has("--accept");
+    let mut opened = keeper::open(&path, if accepts { Access::Write } else { Access::Read })?;
     let told = |error| failure(&path, &error);
     let damages = opened.world.check().map_err(told)?;
     for damage in &damages {
         say(&format!("{}: {damage}", path.display()))?;
+    }
+    let named = super::losses::name(&path, &opened)?;
+    if accepts {
+        return super::losses::accept(&path, opened, &damages);
     }
     let reader = opened.world.reader(MomentId::NONE).map_err(told)?;
     let base = reader.heap().base as usize;
@@ -65,7 +70,7 @@ pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     for violation in &verdict.violations {
         say(&format!("{}: heap at {:#x}: {}", path.display(), violation.offset, violation.what))?;
     }
-    let found = damages.len() + verdict.violations.len() + opened.report.lost_commits.len();
+    let found = damages.len() + named + verdict.violations.len() + opened.report.lost_commits.len();
     if found > 0 {
         let line = format!("{}: {found} damages, named above", path.display());
         return Err(Failure::new(Exit::Damaged, line));

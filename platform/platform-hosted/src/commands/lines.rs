@@ -127,8 +127,7 @@ type LineEditor = Editor<Names, FileHistory>;
 
 /// Where the history of lines stands.
 fn history_path() -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let folder = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?.join("warm");
+    let folder = super::user_folder("XDG_STATE_HOME", ".local/state")?.join("warm");
     std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join("repl-history"))
 }

@@ -1,10 +1,13 @@
 //! What each command does, a file for each kind.
 
+mod boot;
 mod inspect;
 mod lines;
+mod losses;
 mod moments;
 mod repl;
 mod running;
+mod trying;
 
 use crate::cli::{Arguments, Command, Exit, Failure, help};
 use std::path::PathBuf;
@@ -35,6 +38,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => running::script(arguments),
         Command::Load => running::load(arguments),
         Command::Test => running::test(arguments),
+        Command::Boot => boot::boot(arguments),
+        Command::Try => trying::attempt(arguments),
         Command::Repl => running::repl(arguments),
         Command::History => moments::history(arguments),
         Command::Name => moments::name(arguments),
@@ -49,6 +54,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// An argument as a path.
 fn path(arguments: &Arguments, index: usize) -> PathBuf {
     arguments.words.get(index).map(PathBuf::from).unwrap_or_default()
+}
+
+/// A folder of the user's: where a variable says, else below HOME; `None` if neither is set.
+fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    set(variable).or_else(|| set("HOME").map(|home| home.join(below_home)))
 }
 
 /// A line on standard output; a closed pipe is quiet.

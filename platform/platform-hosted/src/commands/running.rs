@@ -7,7 +7,7 @@ use crate::keeper::{self, Ending, Living, Saving};
 use std::path::{Path, PathBuf};
 use vm::interpret::{Ended, HostValue};
 
-fn text(text: impl Into<String>) -> HostValue {
+pub(super) fn text(text: impl Into<String>) -> HostValue {
     HostValue::Text(text.into())
 }
 
@@ -16,7 +16,7 @@ fn working_folder() -> HostValue {
 }
 
 /// {what it is about. arguments. working folder}, as `Session class >> start:with:` takes it.
-fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue> {
+pub(super) fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue> {
     let words = arguments.iter().map(|word| text(word.to_string_lossy())).collect();
     vec![subject, HostValue::List(words), working_folder()]
 }
@@ -36,7 +36,7 @@ fn saving(arguments: &Arguments) -> Saving {
 }
 
 /// Saves what was done, and says with what status the program ends.
-fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
+pub(super) fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
     let exit = match ending {
         Ending::Exit(status) => Exit::World(status.clamp(0, 255) as u8),
         Ending::Ended(Ended::Value(_) | Ended::Terminated) => Exit::Success,
@@ -76,7 +76,7 @@ pub fn eval(arguments: &Arguments) -> Result<Exit, Failure> {
     conclude(living, ending)
 }
 
-fn standard_input() -> Result<String, Failure> {
+pub(super) fn standard_input() -> Result<String, Failure> {
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
         .map_err(|error| Failure::new(Exit::Io, format!("standard input: {error}")))?;
@@ -162,9 +162,7 @@ fn talk(mut living: Living, ending: Ending) -> Result<Exit, Failure> {
 
 /// `warm`: the home world, made the first time.
 pub fn home() -> Result<Exit, Failure> {
-    let data = std::env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-    let folder = data.or_else(|| home().map(|home| home.join(".local/share")));
+    let folder = super::user_folder("XDG_DATA_HOME", ".local/share");
     let missing = || Failure::new(Exit::Missing, "HOME and XDG_DATA_HOME are not set; say warm FILE");
     let folder = folder.ok_or_else(missing)?.join("warm");
     let file = folder.join("home.world");

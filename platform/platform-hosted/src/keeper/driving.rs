@@ -8,6 +8,7 @@
 //!
 //! Must not know: what a process does.
 
+use super::opened::{is_table, tables_lost};
 use super::living::{Ending, Living, SAVE_EVERY_NS};
 use crate::cli::Failure;
 use crate::clock::HostedClock;
@@ -80,7 +81,9 @@ impl Living {
         if signal != 0 {
             return Ok(Turn::End(Ending::Signal(signal)));
         }
-        Ok(match self.vm.run(Some(SLICE)) {
+        let end = self.vm.run(Some(SLICE));
+        self.note_losses()?;
+        Ok(match end {
             RunEnd::Finished => Turn::More,
             RunEnd::Exit(status) => Turn::End(Ending::Exit(status)),
             RunEnd::Budget => {
@@ -92,6 +95,21 @@ impl Living {
                 Turn::Idle(deadline)
             }
         })
+    }
+
+    /// Says, once, that a page was found lost. Without its tables a machine cannot go on.
+    pub(super) fn note_losses(&mut self) -> Result<(), Failure> {
+        let pages = self.vm.take_lost_pages();
+        let Some(&first) = pages.first() else { return Ok(()) };
+        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
+        if let Some(&table) = pages.iter().find(|page| is_table(**page)) {
+            return Err(tables_lost(&path, table));
+        }
+        if !std::mem::replace(&mut self.told_lost, true) {
+            let file = path.display();
+            eprintln!("warm: {file}: page {first} of the heap is lost; warm check names all that are");
+        }
+        Ok(())
     }
 
     /// Whether there is something to do though every process waits: a ring at the door, a collection

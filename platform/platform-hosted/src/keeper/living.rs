@@ -5,17 +5,17 @@
 //!   dirty, and at the end; between two requests the world runs.
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
+use super::offer::Offer;
 use super::opened::{Opened, clock_text, heap_failure};
 use super::signals::{self, Wish};
 use super::writer::Desk;
 use crate::cli::{Exit, Failure};
 use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
-use crate::services::{Bell, ConsoleService, FileService};
-use crate::window::{DisplayService, Port};
+use crate::window::Port;
 use image::{ImageError, Keep, ThinPolicy};
 use keeper::{Host, settle, snapshot_of};
-use platform::{Clock, Service};
+use platform::Clock;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use vm::heap::Heap;
@@ -56,14 +56,16 @@ pub struct Living {
     /// Its machine.
     pub vm: Vm,
     pub(super) desk: Option<Arc<Desk>>,
-    writer: Option<JoinHandle<()>>,
-    store: Option<Arc<FileStore>>,
+    writer: Vec<JoinHandle<()>>,
+    pub(super) store: Option<Arc<FileStore>>,
     pub(super) clock: Arc<HostedClock>,
     pub(super) wish: Wish,
     pub(super) saved_ns: u64,
     thinned_ns: u64,
     failed: Option<ImageError>,
     told: bool,
+    /// Whether it was said that pages are lost.
+    pub(super) told_lost: bool,
 }
 
 /// The store of a world; the machine's own log goes to standard error in a verbose run.
@@ -77,8 +79,8 @@ fn host(desk: Option<Arc<dyn keeper::Desk>>, clock: Arc<HostedClock>) -> Host {
     Host::new(desk, clock, Box::new(log))
 }
 
-/// A machine over a heap, with the services of this port.
-fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, port: Port) -> Result<(Vm, Wish), Failure> {
+/// A machine over a heap, with the services that it is offered.
+fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, offer: &Offer) -> Result<(Vm, Wish), Failure> {
     let failed = |message: String| Failure::new(Exit::Io, message);
     let session = clock.wall_ns() as u64;
     let mut config = VmConfig::new(clock.clone());
@@ -86,18 +88,12 @@ fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, port: Port) -> Resul
     config.store = Box::new(host);
     let bell = Arc::new(parking_lot::Mutex::new(None::<Arc<vm::interpret::Doorbell>>));
     let (ring, waker) = (bell.clone(), clock.clone());
-    let ring: Bell = Arc::new(move |index| {
+    config.services = offer.services(session, Arc::new(move |index| {
         if let Some(doorbell) = &*ring.lock() {
             doorbell.signal(index);
         }
         waker.wake();
-    });
-    let services: Vec<Box<dyn Service>> = vec![
-        Box::new(FileService::new(session)),
-        Box::new(ConsoleService::new(ring.clone())),
-        Box::new(DisplayService::new(session, ring, port)),
-    ];
-    config.services = services;
+    }));
     let vm = Vm::new(heap, config).map_err(failed)?;
     *bell.lock() = Some(vm.doorbell());
     let wish = signals::route(vm.doorbell(), move || clock.wake());
@@ -105,16 +101,22 @@ fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, port: Port) -> Resul
 }
 
 impl Living {
-    /// Brings an opened world to life.
+    /// Brings an opened world to life, with all that this machine offers but windows.
     pub fn begin(opened: Opened, saving: Saving) -> Result<Living, Failure> {
         Living::begin_shown(opened, saving, Port::none("this command opens no windows"))
     }
 
-    /// Brings an opened world to life, with windows where `port` can show them.
-    pub fn begin_shown(mut opened: Opened, saving: Saving, port: Port) -> Result<Living, Failure> {
+    /// Brings an opened world to life, with all that this machine offers, windows where `port` can show them.
+    pub fn begin_shown(opened: Opened, saving: Saving, port: Port) -> Result<Living, Failure> {
+        let offer = Offer::Everything { world: Some(opened.store.path().to_owned()), port };
+        Living::begin_with(opened, saving, &offer)
+    }
+
+    /// Brings an opened world to life, with what it is offered.
+    pub fn begin_with(mut opened: Opened, saving: Saving, offer: &Offer) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
         let heap = opened.heap(clock.clone())?;
-        let Opened { store, world, read_only, .. } = opened;
+        let Opened { store, world, read_only, report } = opened;
         let keeps = saving == Saving::Automatic && !read_only;
         // A world that is not saved keeps its file open: its pages come from there.
         let waker = clock.clone();
@@ -122,8 +124,8 @@ impl Living {
         let edits = edits.map_err(|error| super::failure(store.path(), &error))?;
         let desk = Desk::new(world, Box::new(move || waker.wake()));
         let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
-        let (vm, wish) = machine(heap, host, clock.clone(), port)?;
-        let writer = if keeps { Some(desk.start()).transpose() } else { Ok(None) };
+        let (vm, wish) = machine(heap, host, clock.clone(), offer)?;
+        let writer = if keeps { desk.start() } else { Ok(Vec::new()) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
         let now = clock.monotonic_ns();
         let mut living = Living {
@@ -137,6 +139,7 @@ impl Living {
             thinned_ns: now,
             failed: None,
             told: false,
+            told_lost: !report.lost_pages.is_empty(),
         };
         living.wake()?;
         Ok(living)
@@ -145,12 +148,13 @@ impl Living {
     /// A world that exists in memory only.
     pub fn scratch(heap: Heap) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
-        let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone(), Port::none("this command opens no windows"))?;
+        let offer = Offer::Everything { world: None, port: Port::none("this command opens no windows") };
+        let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone(), &offer)?;
         let now = clock.monotonic_ns();
         let mut living = Living {
             vm,
             desk: None,
-            writer: None,
+            writer: Vec::new(),
             store: None,
             clock,
             wish,
@@ -158,6 +162,7 @@ impl Living {
             thinned_ns: now,
             failed: None,
             told: false,
+            told_lost: false,
         };
         living.wake()?;
         Ok(living)
@@ -231,12 +236,11 @@ impl Living {
             let outcome = settle(&mut self.vm.heap, desk.wait());
             self.note(outcome);
         }
-        if (is_due || wants.flip) && !desk.is_busy() {
-            // Before the flip: thinning would finish a snapshot in writing on this thread.
-            if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-                self.thinned_ns = now;
-                self.thin(&desk);
-            }
+        if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
+            self.thinned_ns = now;
+            desk.ask_thinning(ThinPolicy::usual(self.vm.heap.used_bytes() as u64), self.clock.wall_ns());
+        }
+        if !desk.is_busy() && (is_due || wants.flip || desk.world().is_journal_pressed()) {
             self.begin_saving(&desk)?;
         }
         Ok(())
@@ -251,13 +255,6 @@ impl Living {
             self.note(outcome);
         }
         Ok(())
-    }
-
-    fn thin(&mut self, desk: &Arc<Desk>) {
-        let policy = ThinPolicy::usual(self.vm.heap.used_bytes() as u64);
-        // What could not be thinned now is thinned a minute later.
-        let (_flushes, mut world) = desk.still();
-        let _ = world.thin(&policy, self.clock.wall_ns());
     }
 
     /// Remembers a failed snapshot, and says so once until one succeeds.
@@ -288,7 +285,8 @@ impl Living {
                 let outcome = settle(&mut self.vm.heap, desk.wait());
                 self.note(outcome);
             }
-            if self.failed.is_none() && !self.has_something_to_save() && attempt > 0 {
+            let is_saved = self.failed.is_none() && !self.has_something_to_save();
+            if is_saved && (attempt > 0 || desk.world().is_settled()) {
                 break;
             }
             self.begin_saving(&desk)?;
@@ -343,6 +341,7 @@ impl Living {
 
     /// Saves, closes the file cleanly, and ends the writer.
     pub fn finish(mut self) -> Result<(), Failure> {
+        self.note_losses()?;
         if let Err(failure) = self.save() {
             // Edits have room of their own in the file: they are kept where a snapshot is not.
             if let Some(desk) = &self.desk {
@@ -353,8 +352,8 @@ impl Living {
         let moved = self.store.as_ref().and_then(|store| store.moved());
         if let Some(desk) = self.desk.take() {
             desk.end();
-            if let Some(writer) = self.writer.take() {
-                let _ = writer.join();
+            for thread in self.writer.drain(..) {
+                let _ = thread.join();
             }
             let wall_ns = self.clock.wall_ns();
             desk.world().close(wall_ns).map_err(|error| {

@@ -4,12 +4,12 @@ use super::errors::failure;
 use crate::cli::{Exit, Failure};
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
-use image::{Faults, OpenOptions, OpenReport, Place, World};
+use image::{Faults, OpenOptions, OpenReport, PageIndex, Place, World};
 use platform::{Clock, Entropy, Store};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use vm::heap::{Heap, HeapConfig, HeapError};
-use vm::layout::{LOST_WORD, PAGE_BYTES};
+use vm::layout::{BLOCKS_OFFSET, LOST_WORD, PAGE_BYTES};
 
 /// Seeded bugs of the worlds that this process opens: a test's program sets them, `warm` never does.
 static SEEDED: OnceLock<Faults> = OnceLock::new();
@@ -104,10 +104,30 @@ impl Opened {
         let path = self.store.path().to_owned();
         let pager = self.world.pager(&memory, pages, LOST_WORD);
         let pager = pager.map_err(|error| failure(&path, &error))?;
-        let heap = Heap::open(&memory, config, pager).map_err(|error| heap_failure(&path, error))?;
+        let opened = Heap::open(&memory, config, pager);
+        if let Some(&page) = self.world.lost_pages().iter().map(|run| &run.first).find(|page| is_table(**page)) {
+            return Err(tables_lost(&path, page));
+        }
+        let mut heap = opened.map_err(|error| heap_failure(&path, error))?;
+        heap.take_losses();
+        self.world.lost_pages().iter().for_each(|run| heap.know_lost(run.first));
         tell_relocation(&path, &heap);
         Ok(heap)
     }
+}
+
+/// Whether a page holds tables of the machine, without which nothing runs.
+pub fn is_table(page: PageIndex) -> bool {
+    (page.0 as usize).saturating_mul(PAGE_BYTES) < BLOCKS_OFFSET
+}
+
+/// The failure of a world whose tables are lost.
+pub fn tables_lost(path: &Path, page: PageIndex) -> Failure {
+    let line = format!(
+        "{}: page {page} of the heap, which says where everything stands, is lost; go back to a moment with warm restore",
+        path.display()
+    );
+    Failure::new(Exit::Damaged, line)
 }
 
 /// Says what was lost when a heap moved, and in a verbose run that it did.
@@ -146,7 +166,8 @@ pub fn memory_cap() -> usize {
     kilobytes.map_or(8 << 30, |kilobytes| kilobytes * 768)
 }
 
-fn parse_bytes(text: &str) -> Option<usize> {
+/// A count of bytes, or with K, M or G.
+pub fn parse_bytes(text: &str) -> Option<usize> {
     let text = text.trim();
     let (number, shift) = match text.chars().last()? {
         'K' | 'k' => (&text[..text.len() - 1], 10),

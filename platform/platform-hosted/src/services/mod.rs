@@ -1,8 +1,10 @@
-//! The services that the hosted machine offers to a world: files and the console.
+//! The services that the hosted machine offers to a world: files, the console, scratch branches.
 
+mod branch;
 mod console;
 mod file;
 
+pub use branch::BranchService;
 pub use console::{Bell, ConsoleService};
 pub use file::FileService;
 

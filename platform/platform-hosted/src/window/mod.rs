@@ -53,6 +53,12 @@ enum Order {
 #[derive(Clone)]
 pub struct Port(Result<EventLoopProxy<Order>, String>);
 
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Port({:?})", self.availability())
+    }
+}
+
 impl Port {
     /// A port without a display.
     pub fn none(why: impl Into<String>) -> Port {

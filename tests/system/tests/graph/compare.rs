@@ -66,6 +66,11 @@ impl Walk<'_> {
                 wrong(format!("#{id} is at {before:?} and at {word:?}"))
             };
         }
+        if let Some(place) = self.world.pins.get(&id)
+            && *place != word
+        {
+            return wrong(format!("#{id} was pinned at {place:?} and is at {word:?}"));
+        }
         let node = &self.world.model.nodes[id];
         if heap.size(word) != node.size {
             return wrong(format!("#{id} has {} slots, not {}", heap.size(word), node.size));
@@ -78,7 +83,11 @@ impl Walk<'_> {
         }
         self.slots(word, id)?;
         if let Some(class) = node.class {
-            self.stack.push((heap.class_of(word), class));
+            let found = heap.class_of(word);
+            if heap.is_object(found) && heap.header(found).is_forwarder() {
+                return wrong(format!("the class table holds a forwarder for the class of #{id}"));
+            }
+            self.stack.push((found, class));
         }
         Ok(())
     }
@@ -89,10 +98,10 @@ impl Walk<'_> {
         if heap.raw(word, 0) != id as u64 {
             return wrong(format!("bytes #{id} say {}", heap.raw(word, 0)));
         }
-        if node.size > 1 && heap.raw(word, node.size - 1) != node.raw {
-            return wrong(format!("bytes #{id} end otherwise"));
+        match (1..node.size).find(|&n| heap.raw(word, n) != node.raw[n - 1]) {
+            Some(n) => wrong(format!("bytes #{id} differ in word {n}")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn slots(&mut self, word: Word, id: usize) -> Done {

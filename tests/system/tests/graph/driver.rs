@@ -155,6 +155,7 @@ pub fn operate(world: &mut World, plan: &Plan, steps: usize) -> Done {
 
 fn size(random: &mut Random) -> usize {
     match random.below(40) {
+        0 if random.percent(30) => 1020 + random.below(10),
         0 => 1100 + random.below(200),
         1 => 2100 + random.below(3000),
         2..=5 => 100 + random.below(400),
@@ -179,6 +180,7 @@ fn step(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
             let size = size(&mut world.random);
             world.make(kind, size)
         }
+        1 if world.random.percent(12) => world.copy(),
         1 => world.store(),
         2 => world.load(),
         3 => world.store_in_table(),
@@ -232,6 +234,7 @@ fn quiesce(world: &mut World) -> Done {
     world.clear_frames();
     for _ in 0..4 {
         world.collect_full()?;
+        world.take_fired()?;
         world.flush_classes();
         world.check()?;
     }

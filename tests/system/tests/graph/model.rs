@@ -34,14 +34,17 @@ pub struct Node {
     pub size: usize,
     /// Slots that hold anything but nil.
     pub slots: BTreeMap<usize, Val>,
-    /// The raw word at the end, of `Bytes`.
-    pub raw: u64,
+    /// The raw words behind the first, of `Bytes`.
+    pub raw: Vec<u64>,
     /// The class, if it is a node too.
     pub class: Option<Id>,
     pub hash: Option<u32>,
     /// What it has become.
     pub alias: Option<Id>,
 }
+
+/// Slots on both sides of where a card, a page, a small size or a marker's chunk ends.
+const SLOTS: [usize; 13] = [1, 2, 3, 62, 63, 64, 510, 511, 512, 1022, 1023, 1024, 1025];
 
 /// The slot in which the identity stands.
 pub fn id_slot(kind: Kind) -> usize {
@@ -54,7 +57,7 @@ pub fn free_slots(kind: Kind, size: usize) -> Vec<usize> {
         Kind::Bytes => vec![],
         Kind::Class => vec![1],
         Kind::Ephemeron | Kind::Fired => vec![0, 2, size - 1],
-        _ => [1, 2, 3, size / 2, size - 1].into_iter().filter(|n| *n > 0 && *n < size).collect(),
+        _ => SLOTS.into_iter().chain([size / 2, size - 1]).filter(|n| *n > 0 && *n < size).collect(),
     }
 }
 
@@ -64,6 +67,8 @@ pub struct Model {
     pub registers: Vec<Val2>,
     /// The permanent table's slots.
     pub table: Vec<Val2>,
+    /// Ephemerons that fired and were not taken: roots, with all that they hold.
+    pub fired: Vec<Id>,
 }
 
 /// A value outside a node.
@@ -85,6 +90,7 @@ impl Model {
     pub fn reach(&self) -> Vec<bool> {
         let mut seen = vec![false; self.nodes.len()];
         let mut stack: Vec<Id> = self.registers.iter().chain(&self.table).flatten().copied().collect();
+        stack.extend(&self.fired);
         let mut waiting: Vec<Id> = vec![];
         loop {
             while let Some(id) = stack.pop() {
@@ -111,7 +117,9 @@ impl Model {
     }
 
     pub fn key_lives(&self, id: Id, seen: &[bool]) -> bool {
+        let has_fired = || self.fired.iter().any(|&fired| self.resolve(fired) == id);
         match self.nodes[id].slots.get(&0) {
+            _ if has_fired() => true,
             Some(Val::Ref(key)) => seen[self.resolve(*key)],
             _ => true,
         }
@@ -133,6 +141,15 @@ impl Model {
         self.nodes[id].slots.get(&slot).copied().unwrap_or(Val::Nil)
     }
 
+    /// Writes bytes of a `Bytes` node, from byte `at` on.
+    pub fn set_bytes(&mut self, id: Id, at: usize, bytes: &[u8]) {
+        for (n, byte) in (at..).zip(bytes) {
+            let shift = n % 8 * 8;
+            let word = &mut self.nodes[id].raw[n / 8 - 1];
+            *word = *word & !(0xff << shift) | u64::from(*byte) << shift;
+        }
+    }
+
     pub fn set_slot(&mut self, id: Id, slot: usize, value: Val) {
         match value {
             Val::Nil => self.nodes[id].slots.remove(&slot),
@@ -152,5 +169,6 @@ impl Model {
             node.alias = node.alias.map(swap);
         }
         self.registers.iter_mut().chain(&mut self.table).flatten().for_each(|id| *id = swap(*id));
+        self.fired.iter_mut().for_each(|id| *id = swap(*id));
     }
 }

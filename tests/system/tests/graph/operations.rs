@@ -1,9 +1,9 @@
 //! What a mutator does, to heap and model alike: one method an operation.
 
-use crate::model::{Kind, Val, free_slots};
+use crate::model::{Kind, Node, Val, free_slots};
 use crate::world::{Done, EPHEMERON, End, PLAIN, REGISTERS, TABLE, WEAK, World};
 use vm::heap::{HashOf, MarkStep, Stress};
-use vm::layout::Word;
+use vm::layout::{Word, behavior};
 
 impl World {
     /// Stores a register, nil or a number into a slot of something that is held.
@@ -31,13 +31,43 @@ impl World {
         Ok(())
     }
 
+    /// Stores raw data, in each of the ways there are.
     fn store_raw(&mut self, object: Word, id: usize) -> Done {
         let size = self.model.nodes[id].size;
-        if size > 1 {
-            let value = self.random.next();
-            self.heap.store_raw(object, size - 1, value);
-            self.model.nodes[id].raw = value;
+        let at = 8 + self.random.below(size * 8 - 8);
+        let value = self.random.next();
+        match self.random.below(3) {
+            0 => {
+                self.heap.store_raw(object, at / 8, value);
+                self.model.set_bytes(id, at / 8 * 8, &value.to_le_bytes());
+            }
+            1 => {
+                self.heap.store_byte(object, at, value as u8);
+                self.model.set_bytes(id, at, &[value as u8]);
+            }
+            _ => {
+                let count = self.random.below(size * 8 - at + 1);
+                let bytes: Vec<u8> = (0..count).map(|n| (value >> (n % 57)) as u8).collect();
+                self.heap.write_bytes(object, at, &bytes);
+                self.model.set_bytes(id, at, &bytes);
+            }
         }
+        Ok(())
+    }
+
+    /// Copies slots from one object to another, or within one.
+    pub fn copy(&mut self) -> Done {
+        let (Some((a, i)), Some((b, j))) = (self.pick(), self.pick()) else { return Ok(()) };
+        if [i, j].iter().any(|&id| self.model.nodes[id].kind != Kind::Plain) {
+            return Ok(());
+        }
+        let sizes = [i, j].map(|id| self.model.nodes[id].size);
+        let (first, start) = (1 + self.random.below(sizes[0] - 1), 1 + self.random.below(sizes[1] - 1));
+        let count = self.random.below((sizes[0] - first).min(sizes[1] - start) + 1);
+        self.heap.copy_slots(a, first, b, start, count);
+        let copied: Vec<Val> = (0..count).map(|n| self.model.slot(i, first + n)).collect();
+        copied.into_iter().enumerate().for_each(|(n, value)| self.model.set_slot(j, start + n, value));
+        self.log.push(format!("#{j}[{start}..] := {count} slots of #{i} from {first} on"));
         Ok(())
     }
 
@@ -96,6 +126,10 @@ impl World {
     pub fn hash(&mut self) -> Done {
         let Some((object, id)) = self.pick() else { return Ok(()) };
         let hash = self.heap.identity_hash(object);
+        let other = |(other, node): (usize, &Node)| (other != id && node.hash == Some(hash)).then_some(other);
+        if let Some(other) = self.model.nodes.iter().enumerate().find_map(other) {
+            return Err(End::Wrong(format!("#{id} has hash {hash}, as #{other} has")));
+        }
         match self.model.nodes[id].hash.replace(hash) {
             Some(before) if before != hash => {
                 Err(End::Wrong(format!("hash of #{id} was {before}, is {hash}")))
@@ -107,10 +141,10 @@ impl World {
     pub fn become_forward(&mut self) -> Done {
         let (Some((a, i)), Some((b, j))) = (self.pick(), self.pick()) else { return Ok(()) };
         let kind = self.model.nodes[i].kind;
-        let has_class = self.model.nodes[i].kind == Kind::Class || self.model.nodes[j].kind == Kind::Class;
-        if i == j || has_class {
+        if i == j || !self.may_become(a, i, b, j) {
             return Ok(());
         }
+        self.forget_pins(i, j);
         self.count("become forward");
         self.log.push(format!("#{i} ({kind:?}) becomes #{j}"));
         self.heap.become_forward(&[(a, b)], HashOf::Source);
@@ -123,8 +157,18 @@ impl World {
     pub fn become_each_other(&mut self) -> Done {
         let (Some((a, i)), Some((b, j))) = (self.pick(), self.pick()) else { return Ok(()) };
         let has_class = self.model.nodes[i].kind == Kind::Class || self.model.nodes[j].kind == Kind::Class;
-        if i == j || has_class || self.heap.become_each_other(&[(a, b)]).is_none() {
+        if i == j || has_class {
             return Ok(());
+        }
+        let pinned = [a, b].map(|word| self.heap.is_pinned(word));
+        if self.heap.become_each_other(&[(a, b)]).is_none() {
+            return Ok(());
+        }
+        self.forget_pins(i, j);
+        for (word, was_pinned) in [a, b].into_iter().zip(pinned) {
+            if !self.heap.header(word).is_forwarder() && self.heap.is_pinned(word) != was_pinned {
+                return Err(End::Wrong(format!("the place {word:?} was pinned: {was_pinned}")));
+            }
         }
         self.count("become each other");
         self.log.push(format!("#{i} and #{j} exchange identities"));
@@ -135,15 +179,32 @@ impl World {
     pub fn pin(&mut self) -> Done {
         let register = self.random.below(REGISTERS);
         let Some(id) = self.model.registers[register] else { return Ok(()) };
-        if self.model.nodes[self.model.resolve(id)].kind == Kind::Class {
-            return Ok(());
-        }
         if let Some(pinned) = self.heap.pin(self.registers[register]) {
             self.count("pin");
             self.log.push(format!("pin #{id}"));
             self.registers[register] = pinned;
+            self.pins.insert(self.model.resolve(id), pinned);
+            if !self.heap.is_pinned(pinned) {
+                return Err(End::Wrong(format!("#{id} is not pinned")));
+            }
         }
         Ok(())
+    }
+
+    /// A class becomes another one of the same layout only.
+    fn may_become(&self, a: Word, i: usize, b: Word, j: usize) -> bool {
+        match (self.model.nodes[i].kind, self.model.nodes[j].kind) {
+            (Kind::Class, Kind::Class) => {
+                self.heap.slot(a, behavior::FORMAT) == self.heap.slot(b, behavior::FORMAT)
+            }
+            (Kind::Class, _) | (_, Kind::Class) => false,
+            _ => true,
+        }
+    }
+
+    fn forget_pins(&mut self, i: usize, j: usize) {
+        self.pins.remove(&i);
+        self.pins.remove(&j);
     }
 
     /// Takes an instance that nobody may have held any more.

@@ -88,6 +88,8 @@ pub struct World {
     pub cached: BTreeSet<u32>,
     /// Objects that are no nodes.
     pub permanent: usize,
+    /// Where pinned nodes stand.
+    pub pins: BTreeMap<usize, Word>,
 }
 
 pub fn used_ranges() -> Vec<std::ops::Range<usize>> {
@@ -144,6 +146,7 @@ impl World {
             allocations: 0,
             cached: BTreeSet::new(),
             permanent: 0,
+            pins: BTreeMap::new(),
         };
         world.boot();
         world.arm();
@@ -189,7 +192,7 @@ impl World {
         let table = heap.allocate_old(array, 1, TABLE).unwrap();
         heap.set_known(KnownObject::Smalltalk, table);
         let frames = heap.allocate_quiet(array, 1, REGISTERS).unwrap();
-        heap.set_known(KnownObject::Processor, frames);
+        heap.set_root(root::STACK_IMAGES, frames.0);
         self.permanent = 5 + classes.len();
         self.registers = vec![nil; REGISTERS];
         self.model.registers = vec![None; REGISTERS];
@@ -235,25 +238,50 @@ impl World {
             Err(HeapError::Exhausted) => return Err(End::Full),
             Err(other) => return Err(End::Wrong(format!("{other:?}"))),
         }
-        self.take_fired()
+        self.see_fired()
     }
 
-    /// Fired ephemerons have dead keys, and are ordinary from now on.
-    fn take_fired(&mut self) -> Done {
+    /// What fired since this was last asked has a dead key. Now and then it waits to be taken.
+    fn see_fired(&mut self) -> Done {
         if !self.heap.has_fired() {
             return Ok(());
         }
         let reach = self.model.reach();
-        for word in self.heap.take_fired() {
+        for word in self.heap.fired().to_vec() {
+            let id = self.fired_id(word);
+            if self.model.fired.iter().any(|&known| self.model.resolve(known) == id) {
+                continue;
+            }
             self.count("ephemeron fired");
-            let id = self.heap.slot(word, 1).as_integer() as usize;
             if self.model.nodes[id].kind != Kind::Ephemeron {
                 return Err(End::Wrong(format!("#{id} fired and is no ephemeron")));
             }
             if reach[id] && self.model.key_lives(id, &reach) {
                 return Err(End::Wrong(format!("ephemeron #{id} fired, its key is alive")));
             }
-            self.model.nodes[id].kind = Kind::Fired;
+            self.model.fired.push(id);
+        }
+        if self.random.percent(50) { Ok(()) } else { self.take_fired() }
+    }
+
+    /// The identity of what fired, or of what it became since.
+    fn fired_id(&self, word: Word) -> usize {
+        let word = self.heap.resolve(word);
+        let slot = usize::from(self.heap.header(word).class() == EPHEMERON);
+        match self.heap.header(word).has_references() {
+            true => self.heap.slot(word, slot).as_integer() as usize,
+            false => self.heap.raw(word, 0) as usize,
+        }
+    }
+
+    /// What fired is ordinary from now on, and held.
+    pub fn take_fired(&mut self) -> Done {
+        self.model.fired.clear();
+        for word in self.heap.take_fired() {
+            let id = self.fired_id(word);
+            if self.model.nodes[id].kind == Kind::Ephemeron {
+                self.model.nodes[id].kind = Kind::Fired;
+            }
             let register = self.random.below(REGISTERS);
             self.registers[register] = word;
             self.model.registers[register] = Some(id);
@@ -284,7 +312,8 @@ impl World {
         if self.is_writing() {
             return Ok(());
         }
-        let frames = self.heap.known(KnownObject::Processor);
+        self.renew_frames();
+        let frames = self.frames();
         for n in 0..REGISTERS {
             if self.heap.slot(frames, n) != self.registers[n] {
                 self.heap.store(frames, n, self.registers[n]);
@@ -301,7 +330,7 @@ impl World {
             threads.write(frozen, &self.arena);
             threads.set_marker(self.heap.marker());
             self.threads_model = Some(self.model.clone());
-            return self.take_fired();
+            return self.see_fired();
         }
         match &mut self.real {
             Some(real) => {
@@ -314,7 +343,7 @@ impl World {
                 self.writer = Some((Writer::new(frozen, &self.arena), self.model.clone()));
             }
         }
-        self.take_fired()
+        self.see_fired()
     }
 
     pub fn is_writing(&self) -> bool {
@@ -360,9 +389,23 @@ impl World {
         Ok(())
     }
 
+    /// What the flips save the registers in.
+    fn frames(&self) -> Word {
+        Word(self.heap.root_word(root::STACK_IMAGES))
+    }
+
+    /// Now and then they go into a new object, a young one, to which a word of the root block refers.
+    fn renew_frames(&mut self) {
+        if self.random.percent(30)
+            && let Some(frames) = self.heap.allocate(KnownClass::Array.index(), 1, REGISTERS)
+        {
+            self.heap.set_root(root::STACK_IMAGES, frames.0);
+        }
+    }
+
     /// What the last flip saved of the registers is of no use any more.
     pub fn clear_frames(&mut self) {
-        let frames = self.heap.known(KnownObject::Processor);
+        let frames = self.frames();
         let nil = self.heap.nil();
         (0..REGISTERS).for_each(|n| self.heap.store(frames, n, nil));
     }
@@ -422,6 +465,8 @@ impl World {
         self.writer = None;
         self.writing = false;
         self.cached.clear();
+        self.pins.clear();
+        self.model.fired.clear();
         if self.random.percent(30) {
             self.arena = new_arena();
         }
@@ -432,7 +477,7 @@ impl World {
         }
         self.arm();
         self.mirror.reopen(&self.arena);
-        let frames = self.heap.known(KnownObject::Processor);
+        let frames = self.frames();
         self.registers = (0..REGISTERS).map(|n| self.heap.slot(frames, n)).collect();
         self.log.push("REOPEN".into());
         for class in 64..self.heap.next_class().0 {
@@ -479,7 +524,7 @@ impl World {
         let id = self.model.nodes.len();
         let mut class_node = None;
         let (index, format, size) = match kind {
-            Kind::Plain => match self.pick_class() {
+            Kind::Plain => match self.pick_class(Format::Indexable) {
                 Some((class, node)) => {
                     class_node = Some(node);
                     (class, Format::Indexable as u8, size)
@@ -487,7 +532,11 @@ impl World {
                 None => (PLAIN, Format::Indexable as u8, size),
             },
             Kind::Bytes => (KnownClass::ByteArray.index(), Format::Bytes as u8, size),
-            Kind::Weak => (WEAK, Format::Weak as u8, size.max(4)),
+            Kind::Weak => {
+                let picked = self.pick_class(Format::Weak);
+                class_node = picked.map(|(_, node)| node);
+                (picked.map_or(WEAK, |(class, _)| class), Format::Weak as u8, size.max(4))
+            }
             Kind::Ephemeron | Kind::Fired => (EPHEMERON, Format::Ephemeron as u8, size.max(3)),
             Kind::Class => (META, Format::Fixed as u8, 5),
         };
@@ -502,7 +551,7 @@ impl World {
             kind,
             size,
             slots: BTreeMap::new(),
-            raw: 0,
+            raw: if kind == Kind::Bytes { vec![0; size - 1] } else { vec![] },
             class: class_node,
             hash: None,
             alias: None,
@@ -510,7 +559,8 @@ impl World {
         self.model.nodes.push(node);
         self.name(object, id, kind, size);
         if kind == Kind::Class {
-            self.heap.store(object, behavior::FORMAT, Word::small(1 | (1 << 16)));
+            let format = if self.random.percent(40) { 2 | (2 << 16) } else { 1 | (1 << 16) };
+            self.heap.store(object, behavior::FORMAT, Word::small(format));
             let Some(class) = self.heap.register_class(object) else { return Err(End::Full) };
             if !self.cached.insert(class.0) {
                 return Err(End::Wrong(format!("class index {} is given, caches know it", class.0)));
@@ -530,20 +580,23 @@ impl World {
             self.heap.store_raw(object, 0, id as u64);
             if size > 1 {
                 self.heap.store_raw(object, size - 1, !id as u64);
-                self.model.nodes[id].raw = !id as u64;
+                self.model.nodes[id].raw[size - 2] = !id as u64;
             }
         } else {
             self.heap.store_immediate(object, id_slot(kind), Word::small(id as i64));
         }
     }
 
-    /// A class among what is held, now and then.
-    fn pick_class(&mut self) -> Option<(ClassIndex, usize)> {
+    /// A class of a format among what is held, now and then.
+    fn pick_class(&mut self, format: Format) -> Option<(ClassIndex, usize)> {
         if !self.random.percent(30) {
             return None;
         }
         let (word, id) = self.pick()?;
         if self.model.nodes[id].kind != Kind::Class {
+            return None;
+        }
+        if self.heap.slot(word, behavior::FORMAT).as_integer() >> 16 != format as i64 {
             return None;
         }
         let index = self.heap.slot(word, behavior::CLASS_INDEX).as_integer();

@@ -5,8 +5,13 @@ use super::{Measured, Options, Outcome};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// An expression that runs a benchmark in a world that has them loaded.
+pub fn running(name: &str, iterations: usize, size: &str) -> String {
+    format!("ScriptConsole initialize. Harness new run: {{ nil. '{name}'. '{iterations}'. '{size}' }}. ")
+}
+
 /// Name, problem size for the harness's inner iterations.
-const BENCHMARKS: &[(&str, &str)] = &[
+pub const BENCHMARKS: &[(&str, &str)] = &[
     ("Richards", "100"),
     ("DeltaBlue", "12000"),
     ("Json", "100"),
@@ -26,7 +31,7 @@ const BENCHMARKS: &[(&str, &str)] = &[
 /// Rounds of the interleaved run; the median counts.
 const ROUNDS: usize = 3;
 
-fn folder(options: &Options) -> Result<PathBuf, String> {
+pub fn folder(options: &Options) -> Result<PathBuf, String> {
     let folder = options.awfy.clone().ok_or("give the benchmarks' folder by --awfy DIR")?;
     if folder.join("benchmarks/Smalltalk/run.st").exists() {
         Ok(folder)
@@ -36,7 +41,7 @@ fn folder(options: &Options) -> Result<PathBuf, String> {
 }
 
 /// A world with the benchmarks loaded, as the repository's own loader does it.
-fn world(awfy: &Path, folder: &Folder) -> Result<PathBuf, String> {
+pub fn world(awfy: &Path, folder: &Folder) -> Result<PathBuf, String> {
     let sources = awfy.join("benchmarks/Smalltalk");
     let world = folder.world("awfy.world")?;
     let (scripting, loader) = (sources.join("Scripting.st"), sources.join("SomLoader-Compiler.st"));
@@ -103,12 +108,6 @@ pub fn against_node(options: &Options) -> Outcome {
     Ok(Measured { value, least, greatest })
 }
 
-/// Needs a program without barrier beside this one.
-pub fn barrier_overhead(options: &Options) -> Outcome {
-    folder(options)?;
-    Err("needs a build without barrier beside this one".to_owned())
-}
-
 /// The 99th percentile of nursery collections while Storage and Havlak run.
 pub fn scavenge_p99(options: &Options) -> Outcome {
     let awfy = folder(options)?;
@@ -116,10 +115,8 @@ pub fn scavenge_p99(options: &Options) -> Outcome {
     let world = world(&awfy, &scratch)?;
     let mut worst = Vec::new();
     for (name, size) in BENCHMARKS.iter().filter(|(name, _)| ["Storage", "Havlak"].contains(name)) {
-        let expression = format!(
-            "ScriptConsole initialize. Harness new run: {{ nil. '{name}'. '1'. '{size}' }}. \
-             (Smalltalk machineStatistic: #scavengeP99Ns) / 1000000.0"
-        );
+        let expression =
+            running(name, 1, size) + "(Smalltalk machineStatistic: #scavengeP99Ns) / 1000000.0";
         let text = program::eval(&world, &expression, false)?;
         let last = text.lines().last().unwrap_or_default();
         worst.push(last.trim().parse::<f64>().map_err(|_| format!("{last:?} is not a number"))?);

@@ -6,6 +6,7 @@
 //! Each figure makes the worlds that it needs in a folder of its own, which goes with it.
 
 mod awfy;
+mod barrier;
 mod figures;
 mod history;
 mod program;

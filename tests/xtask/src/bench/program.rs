@@ -14,9 +14,28 @@ pub fn path() -> PathBuf {
 
 /// Builds it.
 pub fn build() -> Result<(), String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    cargo_build(&mut Command::new(cargo()), &[])
+}
+
+fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Builds the program without the store barrier, in a target folder of its own; answers its path.
+/// It must only be run with `--no-save`.
+pub fn build_without_barrier() -> Result<PathBuf, String> {
+    let target = path().ancestors().nth(2).map(|folder| folder.join("without-barrier"));
+    let target = target.ok_or("no target folder")?;
+    let mut command = Command::new(cargo());
+    command.env("CARGO_TARGET_DIR", &target);
+    cargo_build(&mut command, &["--features", "platform-hosted/without-barrier"])?;
+    Ok(target.join("release/warm"))
+}
+
+fn cargo_build(command: &mut Command, features: &[&str]) -> Result<(), String> {
+    let status = command
         .args(["build", "--quiet", "--release", "--package", "platform-hosted"])
+        .args(features)
         .current_dir(root())
         .status();
     match status {
@@ -60,7 +79,12 @@ impl Drop for Folder {
 
 /// Runs the program; answers what it printed.
 pub fn warm(words: &[&std::ffi::OsStr]) -> Result<String, String> {
-    let output = Command::new(path()).args(words).stdin(Stdio::null()).output();
+    run(&path(), words)
+}
+
+/// Runs a build of the program; answers what it printed.
+pub fn run(program: &Path, words: &[&std::ffi::OsStr]) -> Result<String, String> {
+    let output = Command::new(program).args(words).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("cannot start warm: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
