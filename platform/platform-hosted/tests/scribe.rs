@@ -196,6 +196,30 @@ fn a_model_that_does_not_answer_well_is_told_in_a_line() {
 }
 
 #[test]
+fn a_rewrite_can_be_given_up_while_it_asks_and_while_it_tries() {
+    let world = World::new();
+    let give_up = |server: &Loopback, ms: u64| {
+        let began = Instant::now();
+        let text = world.eval(&format!(
+            "| r done | done := Semaphore new.
+            Scribe model: (LanguageModel at: '{}').
+            r := Rewrite for: Adder >> #sumTo: toBe: 'faster'.
+            [ r run. done signal ] fork.
+            (Delay forMilliseconds: {ms}) wait.
+            Smalltalk at: #Before put: r state.
+            r giveUp. done wait. {{ Before. r statusText }}",
+            server.address
+        ));
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+        text
+    };
+    let silent = serve(vec![stream(), piece("a"), Step::Hold]);
+    assert_eq!(give_up(&silent, 400), "#(#asking 'failed: it was given up')");
+    let endless = says("```\nsumTo: n\n\t[ true ] whileTrue\n```");
+    assert_eq!(give_up(&endless, 2500), "#(#trying 'failed: it was given up')");
+}
+
+#[test]
 fn without_a_model_the_scribe_does_what_it_can() {
     let world = World::new();
     let help = world.eval("Scribe help");
