@@ -220,6 +220,23 @@ fn a_rewrite_can_be_given_up_while_it_asks_and_while_it_tries() {
 }
 
 #[test]
+fn a_note_by_a_model_is_unverified_until_it_is_kept() {
+    let world = World::new();
+    let server = says("It adds up the numbers from 1 to n.\n");
+    let text = world.eval(&format!(
+        "Scribe model: (LanguageModel at: '{}'). Smalltalk at: #Last put: (Scribe annotate: Adder >> #sumTo:)",
+        server.address
+    ));
+    assert!(text.ends_with(", unverified: It adds up the numbers from 1 to n."), "{text}");
+    let look = "((Scribe notesFor: Adder >> #sumTo:) select: [ :each | each isFromModel ]) collect: [ :each | { each isUnverified. each isStale } ]";
+    assert_eq!(world.eval(look), "#(#(true false))");
+    world.eval("Last keep. Adder compile: 'sumTo: n ^ n'");
+    assert_eq!(world.eval(look), "#(#(false true))");
+    let failed = world.run("Scribe model: nil. Scribe annotate: Adder >> #sumTo:");
+    assert!(failed.status == 1 && failed.err.starts_with("ModelError: no model is configured"), "{failed:?}");
+}
+
+#[test]
 fn without_a_model_the_scribe_does_what_it_can() {
     let world = World::new();
     let help = world.eval("Scribe help");
