@@ -166,7 +166,8 @@ fn lives(name: &str, cache: &str, cuts: u64) -> Result<(Said, Medium), String> {
         drop(life);
         // What it said before it was killed counts.
         let pending = device.store().pending();
-        let survivors = random.pick(&Survivors::choices(pending, 8, random.fork().bits())).cloned().unwrap_or(Survivors::Nothing);
+        let choices = Survivors::choices(pending, 8, random.fork().bits());
+        let survivors = random.pick(&choices).cloned().unwrap_or(Survivors::Nothing);
         let about = |line: String| format!("seed {seed}, cut {}, {pending} pending, {survivors:?}: {line}", said.cuts);
         lived.map_err(about)?;
         medium = device.cut(&survivors);
