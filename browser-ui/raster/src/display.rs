@@ -104,6 +104,55 @@ struct Slot {
     /// Frames to be told of: {number, presented at}.
     told: Vec<(u32, u64)>,
     painted_ns: u64,
+    keys: Keys,
+}
+
+/// How long keys take to the screen.
+#[derive(Default)]
+struct Keys {
+    /// When the oldest key came that no frame has answered.
+    pressed: Option<u64>,
+    /// Whether a frame was presented since it was taken.
+    answered: bool,
+    /// The last times, in nanoseconds.
+    times: VecDeque<u64>,
+}
+
+/// How many times of keys are kept.
+const MOST_TIMES: usize = 1024;
+
+impl Keys {
+    /// A key came in.
+    fn press(&mut self, now: u64) {
+        self.pressed.get_or_insert(now);
+    }
+
+    /// A frame was presented when no key waits any more; `shows` if there is something to paint.
+    fn answer(&mut self, shows: bool) {
+        self.answered = self.pressed.is_some();
+        if !shows {
+            (self.pressed, self.answered) = (None, false);
+        }
+    }
+
+    /// A frame is on the screen.
+    fn show(&mut self, now: u64) {
+        if !core::mem::take(&mut self.answered) {
+            return;
+        }
+        if let Some(pressed) = self.pressed.take() {
+            self.times.truncate(MOST_TIMES - 1);
+            self.times.push_front(now.saturating_sub(pressed));
+        }
+    }
+
+    /// How many were timed, their median and their 99th percentile.
+    fn figures(&self) -> [u64; 3] {
+        let mut times: Vec<u64> = self.times.iter().copied().collect();
+        times.sort_unstable();
+        let part = |hundredths: usize| times.get(times.len().saturating_sub(1) * hundredths / 100).copied();
+        [times.len() as u64, part(50).unwrap_or(0), part(99).unwrap_or(0)]
+    }
 }
 
 /// Surfaces and what they share.
@@ -157,6 +206,14 @@ impl Slot {
             waiting: Vec::new(),
             told: Vec::new(),
             painted_ns: 0,
+            keys: Keys::default(),
+        }
+    }
+
+    /// Notes that a frame was presented.
+    fn framed(&mut self) {
+        if !self.events.iter().any(|(_, event)| matches!(event, Event::KeyDown { .. })) {
+            self.keys.answer(self.surface.is_undrawn() || !self.is_window);
         }
     }
 
@@ -422,7 +479,9 @@ impl Display {
         let Display { slots, workshop, screen, .. } = self;
         let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
         let header = slot.surface.present(bytes, &mut workshop.fonts).map_err(Refusal::Malformed)?;
+        slot.framed();
         if !slot.is_window {
+            slot.keys.show(screen.nanoseconds());
             if header.tells {
                 slot.take(milliseconds, Event::Shown { number: header.number, nanoseconds: 0 });
                 self.wake(handle);
@@ -454,6 +513,7 @@ impl Display {
         let (glyphs, glyph_bytes) = self.workshop.glyphs.kept();
         let slot = self.slot(handle)?;
         let figures = slot.surface.figures();
+        let [keys, median, worst] = slot.keys.figures();
         let numbers = [
             figures.frames,
             figures.painted,
@@ -463,6 +523,9 @@ impl Display {
             glyph_bytes as u64,
             figures.layouts as u64,
             figures.layout_bytes as u64,
+            keys,
+            median,
+            worst,
         ];
         Ok(numbers.into_iter().fold(Packed::default(), Packed::u64).finish())
     }
@@ -473,7 +536,11 @@ impl Display {
     }
 
     fn post_at(&mut self, handle: Handle, milliseconds: u32, event: Event) {
+        let now = self.screen.nanoseconds();
         if let Ok(slot) = self.slot(handle) {
+            if matches!(event, Event::KeyDown { .. }) {
+                slot.keys.press(now);
+            }
             slot.take(milliseconds, event);
             self.wake(handle);
         }
@@ -521,6 +588,9 @@ impl Display {
     /// rectangles {left, top, width, height} that changed.
     pub fn paint(&mut self, handle: Handle, target: &mut Target<'_>, age: u8) -> Vec<(u32, u32, u32, u32)> {
         let start = self.screen.nanoseconds();
+        if self.slot(handle).is_err() {
+            return Vec::new();
+        }
         let Display { slots, workshop, .. } = self;
         let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Vec::new() };
         let painted = slot.surface.paint(target, age, workshop);
@@ -531,7 +601,9 @@ impl Display {
     /// Says that what was painted is on the screen.
     pub fn shown(&mut self, handle: Handle) {
         let now = self.screen.nanoseconds();
-        let told = self.slot(handle).map(|slot| core::mem::take(&mut slot.told)).unwrap_or_default();
+        let Ok(slot) = self.slot(handle) else { return };
+        slot.keys.show(now);
+        let told = core::mem::take(&mut slot.told);
         for (number, presented) in told {
             self.post(handle, Event::Shown { number, nanoseconds: now.saturating_sub(presented) });
         }

@@ -35,13 +35,13 @@ pub struct Letters<'a> {
     pub scale: Scale,
 }
 
-/// Paints a shape.
-pub fn shape(canvas: &mut Canvas<'_, '_>, shape: &Shape, letters: &mut Letters<'_>) {
+/// Paints a shape that paints at most `bounds`.
+pub fn shape(canvas: &mut Canvas<'_, '_>, shape: &Shape, bounds: Rect, letters: &mut Letters<'_>) {
     match shape {
         Shape::Fill { rect, radius, colour } => fill(canvas, *rect, *radius, *colour),
         Shape::Border { rect, radius, thickness, colour } => border(canvas, *rect, *radius, *thickness, *colour),
         Shape::Shadow { rect, radius, blur, colour } => shadow(canvas, *rect, *radius, *blur, *colour),
-        Shape::Path { path: outline, colour } => path(canvas, outline, *colour),
+        Shape::Path { path: outline, colour } => path(canvas, outline, bounds, *colour),
         Shape::Text { laid, x, y, theme } => text(canvas, laid, (*x, *y), *theme, letters),
         Shape::Image { bitmap, rect } => image(canvas, bitmap, *rect),
     }
@@ -142,14 +142,12 @@ pub fn path_bounds(path: &tiny_skia::Path) -> Rect {
     )
 }
 
-fn path(canvas: &mut Canvas<'_, '_>, path: &tiny_skia::Path, colour: Colour) {
-    let whole = path_bounds(path);
-    // Rows and columns that are cut off here are so for every piece: the mask's places are whole pixels.
-    let part = whole.intersection(&canvas.bounds());
-    let Some(mut mask) = Mask::new(part.width() as u32, part.height() as u32) else { return };
-    let moved = Transform::from_translate(-part.left as f32, -part.top as f32);
+fn path(canvas: &mut Canvas<'_, '_>, path: &tiny_skia::Path, bounds: Rect, colour: Colour) {
+    // All of it, whichever piece is painted: cut elsewhere, edges are rounded differently (N1).
+    let Some(mut mask) = Mask::new(bounds.width() as u32, bounds.height() as u32) else { return };
+    let moved = Transform::from_translate(-bounds.left as f32, -bounds.top as f32);
     mask.fill_path(path, FillRule::Winding, true, moved);
-    canvas.mask(part, mask.data(), colour);
+    canvas.mask(bounds, mask.data(), colour);
 }
 
 fn image(canvas: &mut Canvas<'_, '_>, bitmap: &Bitmap, rect: Rect) {

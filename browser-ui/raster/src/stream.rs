@@ -141,7 +141,7 @@ commands! {
     9 Shadow { x: Coord, y: Coord, width: Extent, height: Extent, corner: Extent, blur: Extent, paint: Paint, }
         "A soft shadow around a rectangle; nothing is painted inside of it.";
     10 Layout { id: u32, width: Extent, wrap: Wrap, align: Align, line: Extent, text: &'a str, spans: Many<Span>, }
-        "Defines text: broken at this width (0: never), each line so high; the spans cover every byte. Lines end at LF. Defining the same again costs nothing.";
+        "Defines text: broken at this width (0: never), each line so high; the spans cover every byte. Lines end at LF, CR or both. Defining the same again costs nothing.";
     11 DropLayout { id: u32, }
         "Forgets a layout.";
     12 Text { id: u32, x: Coord, y: Coord, }

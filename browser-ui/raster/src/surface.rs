@@ -331,7 +331,7 @@ impl Surface {
         for item in self.frame.items.iter().filter(|item| item.bounds.meets(&piece)) {
             let Some(clip) = self.frame.clips.get(item.clip as usize) else { continue };
             let mut canvas = Canvas::new(target, clip, piece.intersection(&item.bounds));
-            shape(&mut canvas, &item.shape, &mut letters);
+            shape(&mut canvas, &item.shape, item.bounds, &mut letters);
         }
     }
 

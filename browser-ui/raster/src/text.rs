@@ -212,7 +212,8 @@ fn shape(fonts: &mut Fonts, wish: &Wish<'_>, walk: &mut SpanWalk<'_>, start: usi
         let before = if run.1 == usize::MAX { main } else { run.2 };
         let picture = characters.peek().is_some_and(|(_, next)| *next == '\u{FE0F}');
         let chosen = fonts.face_for(character, picture, main, before);
-        let face = chosen.unwrap_or(main);
+        let unknown = || fonts.face_for(UNKNOWN, false, main, main).unwrap_or(main);
+        let face = chosen.unwrap_or_else(unknown);
         if (place, face) != (run.1, run.2) {
             close(fonts, wish, &mut shaped, run, line);
             run = (shaped.text.len(), place, face);

@@ -94,7 +94,7 @@ operations! {
         19 Picture "handle" "a PNG" "The last frame as it is shown.";
         20 Extent "handle" "i32 width, i32 height, u32 scale in 1/64 (zoom within)" "How large it is.";
         21 Availability "" "u8 1 if windows can be opened, text why not" "Whether somebody could see a window.";
-        22 Statistics "handle" "u64s: frames shown, frames painted, last paint ns, pixels painted last, glyphs kept, bytes of glyphs, layouts, bytes of layouts" "What the surface costs.";
+        22 Statistics "handle" "u64s: frames shown, frames painted, last paint ns, pixels painted last, glyphs kept, bytes of glyphs, layouts, bytes of layouts, keys timed, their median and 99th percentile from the event to the screen in ns" "What the surface costs.";
         23 Replay "handle" "a stream" "The last frame as a keyframe with all its definitions.";
         24 Feel "" "u8 theme (0 light, 1 dark, 2 unknown), u32 blink ms (0 never), u32 double click ms" "What the user's desktop asks for.";
     }

@@ -14,7 +14,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::arch::{asm, naked_asm};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-const HEAP_BYTES: usize = 8 << 20;
+const HEAP_BYTES: usize = 64 << 20;
 
 #[repr(align(4096))]
 struct Bump {
@@ -75,7 +75,7 @@ extern "C" fn _start() -> ! {
 }
 
 extern "C" fn main() -> ! {
-    let uses = [use_platform(), use_vm()];
+    let uses = [use_platform(), use_vm(), use_raster()];
     if uses.iter().all(|well| *well) {
         say(b"link proof: ok\n1 passed, 0 failed\n");
         exit(0)
@@ -92,6 +92,36 @@ fn use_platform() -> bool {
 fn use_vm() -> bool {
     let code = [vm::bytecode::Opcode::PushNil as u8];
     vm::bytecode::Instruction::decode(&code, 0).is_some_and(|one| one.length == 1)
+}
+
+/// A word is laid out, and paints some pixels of its colour on the desk's.
+fn use_raster() -> bool {
+    use raster::fields::{Align, Coord, Extent, Face, Many, Paint, Span, Wrap};
+    use raster::roles::{Role, Theme};
+    use raster::stream::{Command, Encoder, Header};
+    use raster::{Fonts, Glyphs, Scale, Surface, Workshop};
+    let paint = Paint::role(Role::Ink);
+    let span = Span { bytes: 4, face: Face::Words, style: 0, size: 13 * 64, weight: 400, paint };
+    let layout = Command::Layout {
+        id: 1,
+        width: Extent::default(),
+        wrap: Wrap::None,
+        align: Align::Start,
+        line: Extent::whole(20),
+        text: "warm",
+        spans: Many(alloc::vec![span]),
+    };
+    let mut frame = Encoder::new(Header { keyframe: true, ..Header::default() });
+    frame.push(&layout).push(&Command::Text { id: 1, x: Coord(0), y: Coord(0) });
+    let mut workshop = Workshop { fonts: Fonts::new(None), glyphs: Glyphs::default() };
+    let mut surface = Surface::new(48, 20, Scale::default());
+    if surface.present(&frame.finish(), &mut workshop.fonts).is_err() {
+        return false;
+    }
+    let pixels = surface.pixels(&mut workshop);
+    let desk = Role::Desk.colour(Theme::Light).pixel();
+    let inked = pixels.iter().filter(|pixel| **pixel != desk).count();
+    (60..600).contains(&inked)
 }
 
 /// # Safety

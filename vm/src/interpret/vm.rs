@@ -84,6 +84,17 @@ impl Doorbell {
     }
 }
 
+/// Why an edit was not journalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalRefusal {
+    /// The world is not saved here: nothing is journalled.
+    NoStore,
+    /// The journal has no room until the next snapshot.
+    Full,
+    /// Anything else: the edit is not safe.
+    Failed(String),
+}
+
 /// What the port does for a world's store. Every method answers at a safepoint, without objects.
 pub trait StoreHost {
     /// Flips the heap and makes durable what that froze; frames are in StackImages already.
@@ -102,9 +113,9 @@ pub trait StoreHost {
         Err(alloc::format!("no store for {operation}"))
     }
     /// Journals an edit.
-    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), String> {
+    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), JournalRefusal> {
         let _ = (draft, kind, bytes);
-        Err("no journal".to_string())
+        Err(JournalRefusal::NoStore)
     }
     /// A session ended.
     fn session_exit(&mut self, status: i64) {

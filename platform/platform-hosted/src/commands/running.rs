@@ -24,8 +24,11 @@ pub(super) fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Ve
 /// Brings the world in `file` to life, to be saved or not. One that is not saved is a scratch branch
 /// of the last committed state, and may be open elsewhere.
 fn living(file: &Path, saving: Saving) -> Result<Living, Failure> {
-    let access = if saving == Saving::Never { Access::Beside } else { Access::Write };
-    Living::begin(keeper::open(file, access)?, saving)
+    Living::begin(keeper::open(file, access(saving))?, saving)
+}
+
+fn access(saving: Saving) -> Access {
+    if saving == Saving::Never { Access::Beside } else { Access::Write }
 }
 
 fn saving(arguments: &Arguments) -> Saving {
@@ -136,10 +139,14 @@ pub fn open(arguments: &Arguments) -> Result<Exit, Failure> {
     open_file(&path(arguments, 0), arguments.words.get(1..).unwrap_or_default(), saving(arguments))
 }
 
+/// Opens a world where it can show windows: the machine then runs on a thread of its own.
 fn open_file(file: &Path, words: &[std::ffi::OsString], saving: Saving) -> Result<Exit, Failure> {
-    let mut living = living(file, saving)?;
-    let ending = living.session("open", orders(HostValue::Nil, words))?;
-    talk(living, ending)
+    let (file, words) = (file.to_owned(), words.to_vec());
+    crate::window::lead(move |port| {
+        let mut living = Living::begin_shown(keeper::open(&file, access(saving))?, saving, port)?;
+        let ending = living.session("open", orders(text(file.to_string_lossy()), &words))?;
+        talk(living, ending)
+    })
 }
 
 /// The world answered a conversation: lead it; else it is done.

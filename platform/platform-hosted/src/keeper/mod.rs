@@ -15,7 +15,7 @@ mod living;
 mod make;
 mod offer;
 mod opened;
-mod signals;
+pub(crate) mod signals;
 mod writer;
 
 pub use errors::failure;
@@ -24,3 +24,4 @@ pub use living::{Ending, Living, Saving};
 pub use make::{make, scratch};
 pub use offer::Offer;
 pub use opened::{Opened, clock_text, heap_failure, is_table, open, parse_bytes, seed_faults, tables_lost};
+pub use signals::block as block_signals;

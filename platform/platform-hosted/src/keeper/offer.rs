@@ -4,11 +4,11 @@
 //! - O1 A scratch branch is offered its output and nothing else: no files, no network, no window, no
 //!   model, no branch of its own.
 
-use crate::services::{BranchService, ConsoleService, FileService};
+use crate::services::{Bell, BranchService, ConsoleService, FileService};
+use crate::window::{DisplayService, Port};
 use platform::Service;
 use scribe::{ModelService, SettingsSource};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// What a world is offered.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub enum Offer {
     Everything {
         /// The world's file, if it has one.
         world: Option<PathBuf>,
+        /// Where its windows are shown.
+        port: Port,
     },
     /// What it writes is shown; it can touch nothing (O1).
     Output,
@@ -24,15 +26,16 @@ pub enum Offer {
 
 impl Offer {
     /// The services; each rings `bell` with a semaphore's index.
-    pub fn services(&self, session: u64, bell: Arc<dyn Fn(u32) + Send + Sync>) -> Vec<Box<dyn Service>> {
+    pub fn services(&self, session: u64, bell: Bell) -> Vec<Box<dyn Service>> {
         let console = Box::new(ConsoleService::new(bell.clone()));
         match self {
             Offer::Output => vec![console],
-            Offer::Everything { world } => vec![
+            Offer::Everything { world, port } => vec![
                 Box::new(FileService::new(session)),
                 console,
                 Box::new(ModelService::new(session, SettingsSource::usual(), bell.clone())),
-                Box::new(BranchService::new(session, world.clone(), bell)),
+                Box::new(BranchService::new(session, world.clone(), bell.clone())),
+                Box::new(DisplayService::new(session, bell, port.clone())),
             ],
         }
     }

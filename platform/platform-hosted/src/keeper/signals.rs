@@ -23,12 +23,21 @@ fn set(signals: &[libc::c_int]) -> libc::sigset_t {
     }
 }
 
+fn ours() -> libc::sigset_t {
+    set(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])
+}
+
+/// Blocks the signals that are ours in this thread and those that it starts.
+pub fn block() {
+    // SAFETY: a valid set; the previous mask is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &ours(), std::ptr::null_mut()) };
+}
+
 /// Routes Ctrl-C to the world, and SIGTERM and SIGHUP to `wish`. Before other threads are started.
 pub fn route(doorbell: Arc<Doorbell>, wake: impl Fn() + Send + 'static) -> Wish {
     let wish = Wish::default();
-    let ours = set(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
-    // SAFETY: a valid set; the previous mask is not asked for.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &ours, std::ptr::null_mut()) };
+    let ours = ours();
+    block();
     let seen = wish.clone();
     let listen = move || {
         loop {

@@ -5,7 +5,7 @@ mod console;
 mod file;
 
 pub use branch::BranchService;
-pub use console::ConsoleService;
+pub use console::{Bell, ConsoleService};
 pub use file::FileService;
 
 use platform::Refusal;

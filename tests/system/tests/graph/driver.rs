@@ -180,6 +180,7 @@ fn step(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
             let size = size(&mut world.random);
             world.make(kind, size)
         }
+        1 if world.random.percent(12) => world.copy(),
         1 => world.store(),
         2 => world.load(),
         3 => world.store_in_table(),

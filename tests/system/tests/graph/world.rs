@@ -551,7 +551,7 @@ impl World {
             kind,
             size,
             slots: BTreeMap::new(),
-            raw: 0,
+            raw: if kind == Kind::Bytes { vec![0; size - 1] } else { vec![] },
             class: class_node,
             hash: None,
             alias: None,
@@ -580,7 +580,7 @@ impl World {
             self.heap.store_raw(object, 0, id as u64);
             if size > 1 {
                 self.heap.store_raw(object, size - 1, !id as u64);
-                self.model.nodes[id].raw = !id as u64;
+                self.model.nodes[id].raw[size - 2] = !id as u64;
             }
         } else {
             self.heap.store_immediate(object, id_slot(kind), Word::small(id as i64));

@@ -1,0 +1,127 @@
+//! The window of a world: winit and softbuffer on the main thread, the machine on its own.
+//!
+//! Duty: show what a world draws, tell it what its user does, and carry text to and from the clipboard.
+//!
+//! Invariants
+//! - W1 The main thread runs the window system's loop and paints; the machine runs on another thread and
+//!   never waits for it. They meet in one lock on the surfaces, held as long as a frame takes.
+//! - W2 Headless use starts nothing of this: no connection, no thread, no window.
+//! - W3 What the machine's command answers is what [`lead`] answers, whatever became of the display.
+//!
+//! Rooms: `loop_` (the window system's loop), `input` (its events as the world's), `screen` (what the
+//! machine asks for), `clipboard`, `fonts` (letters of the system). Must not know: what a view is.
+
+mod clipboard;
+mod fonts;
+mod input;
+mod loop_;
+mod screen;
+mod service;
+
+pub use service::DisplayService;
+
+use crate::keeper::block_signals;
+use loop_::Shower;
+use parking_lot::Mutex;
+use raster::{Display, WindowWish};
+use std::sync::Arc;
+use winit::event_loop::{EventLoop, EventLoopProxy};
+
+/// What the machine's thread tells the window's.
+enum Order {
+    /// The surfaces, once they are there.
+    Surfaces(Arc<Mutex<Display>>),
+    /// Open a window.
+    Open(platform::Handle, WindowWish),
+    /// Close it.
+    Close(platform::Handle),
+    /// Paint it.
+    Paint(platform::Handle),
+    /// Set its title.
+    Title(platform::Handle, String),
+    /// Bring it to the front.
+    Raise(platform::Handle),
+    /// The pointer's shape.
+    Pointer(platform::Handle, u8),
+    /// Where text is awaited, in 1/64 logical pixels.
+    Input(platform::Handle, bool, [i32; 4]),
+    /// The machine is done.
+    End,
+}
+
+/// Where a machine shows its windows, or why it cannot.
+#[derive(Clone)]
+pub struct Port(Result<EventLoopProxy<Order>, String>);
+
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Port({:?})", self.availability())
+    }
+}
+
+impl Port {
+    /// A port without a display.
+    pub fn none(why: impl Into<String>) -> Port {
+        Port(Err(why.into()))
+    }
+
+    /// Whether there is a display, or why not.
+    pub fn availability(&self) -> Result<(), &str> {
+        self.0.as_ref().map(|_| ()).map_err(String::as_str)
+    }
+}
+
+/// Whether a variable of the environment names something.
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+/// The window system's loop, or why there is none.
+fn event_loop() -> Result<EventLoop<Order>, String> {
+    if !is_set("WAYLAND_DISPLAY") && !is_set("WAYLAND_SOCKET") && !is_set("DISPLAY") {
+        return Err("neither WAYLAND_DISPLAY nor DISPLAY is set".to_owned());
+    }
+    let built = EventLoop::<Order>::with_user_event().build();
+    built.map_err(|error| {
+        let name = |name| std::env::var(name).unwrap_or_default();
+        let (wayland, x11) = (name("WAYLAND_DISPLAY"), name("DISPLAY"));
+        format!("no display answers (WAYLAND_DISPLAY={wayland}, DISPLAY={x11}): {error}")
+    })
+}
+
+/// Runs a command that may show windows, with the port for them, and answers what it answers. With a
+/// display the command runs on a thread of its own; without one, here.
+pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static) -> T {
+    let event_loop = match event_loop() {
+        Ok(event_loop) => event_loop,
+        Err(why) => return command(Port(Err(why))),
+    };
+    // Before the thread starts: it inherits what is blocked, and takes signals by a thread of its own.
+    block_signals();
+    let proxy = event_loop.create_proxy();
+    let (port, at_end) = (Port(Ok(proxy.clone())), proxy);
+    let body = move || {
+        let answer = command(port);
+        // A loop that is gone needs no end.
+        let _ = at_end.send_event(Order::End);
+        answer
+    };
+    // As deep as a program's own stack.
+    let thread = std::thread::Builder::new().name("warm-machine".to_owned()).stack_size(8 << 20);
+    let machine = match thread.spawn(body) {
+        Ok(machine) => machine,
+        Err(error) => {
+            crate::cli::Failure::new(crate::cli::Exit::Io, format!("no thread: {error}")).report();
+            std::process::exit(crate::cli::Exit::Io.number().into());
+        }
+    };
+    let mut shower = Shower::default();
+    if let Err(error) = event_loop.run_app(&mut shower) {
+        shower.lost(&error.to_string());
+    }
+    drop(shower);
+    match machine.join() {
+        Ok(answer) => answer,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
