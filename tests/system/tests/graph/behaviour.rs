@@ -179,6 +179,28 @@ fn objects_of_different_sizes_exchange_identities() {
 }
 
 #[test]
+fn exchanges_that_find_no_room_change_nothing() {
+    let mut heap = world().heap;
+    let bytes = |heap: &mut Heap, slots| heap.allocate(KnownClass::ByteArray.index(), 16, slots).unwrap();
+    let (a, b) = (bytes(&mut heap, 1), bytes(&mut heap, 2));
+    let (small, large) = (bytes(&mut heap, 3), bytes(&mut heap, 1 << 15));
+    let (c, d) = (bytes(&mut heap, 2), bytes(&mut heap, 2));
+    heap.write_bytes(c, 0, b"c");
+    heap.set_limit_bytes(heap.used_bytes() + heap.eden_bytes() + (1 << 16));
+    assert!(heap.become_each_other(&[(c, d), (a, b), (small, large)]).is_none());
+    for (object, size) in [(a, 1), (b, 2), (small, 3), (large, 1 << 15), (c, 2)] {
+        assert_eq!(heap.resolve(object), object);
+        assert_eq!(heap.size(object), size);
+    }
+    assert_eq!(heap.byte(c, 0), b'c');
+    // An object that is named twice is exchanged twice.
+    heap.become_each_other(&[(a, b), (b, small)]).unwrap();
+    assert_eq!([a, b, small].map(|object| heap.size(heap.resolve(object))), [2, 3, 1]);
+    assert!(heap.become_each_other(&[(a, large), (large, b)]).is_none());
+    assert_eq!(heap.size(large), 1 << 15);
+}
+
+#[test]
 fn weak_slots_follow_the_living_and_forget_the_dead() {
     let mut heap = world().heap;
     let (live, dead) = (plain(&mut heap, 1), plain(&mut heap, 1));
