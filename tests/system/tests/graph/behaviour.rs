@@ -221,6 +221,24 @@ fn weak_slots_follow_the_living_and_forget_the_dead() {
 }
 
 #[test]
+fn what_fired_may_become_another_before_it_is_taken() {
+    let mut heap = world().heap;
+    let key = heap.allocate_old(crate::world::PLAIN, 1, 2).unwrap();
+    let ephemeron = heap.allocate_old(crate::world::EPHEMERON, 3, 3).unwrap();
+    let mut roots = vec![plain(&mut heap, 4), ephemeron];
+    heap.store(roots[1], 0, key);
+    heap.store_immediate(roots[1], 1, Word::small(7));
+    heap.collect_full(&mut roots).unwrap();
+    assert_eq!(heap.fired(), [roots[1]]);
+    heap.become_forward(&[(roots[1], roots[0])], HashOf::Target);
+    assert_eq!(heap.take_fired().iter().map(|word| heap.resolve(*word)).collect::<Vec<_>>(), [roots[0]]);
+    clean(&mut heap, &mut roots);
+    heap.collect_full(&mut roots).unwrap();
+    clean(&mut heap, &mut roots);
+    assert_eq!(heap.resolve(roots[1]), roots[0]);
+}
+
+#[test]
 fn a_finish_past_its_budget_asks_for_a_flip_and_the_third_runs_to_its_end() {
     let mut heap = world().heap;
     let mut last = heap.nil();
