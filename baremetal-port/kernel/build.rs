@@ -19,6 +19,7 @@ const SOURCES: &[&str] = &[
     "image/Cargo.toml",
     "platform/platform",
     "platform/keeper",
+    "platform/conformance",
 ];
 
 fn main() {

@@ -139,4 +139,9 @@ impl Disk {
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         self.store.flush()
     }
+
+    /// As [`Disk::flush`], at the same time as one.
+    pub(crate) fn flush_beside(&self) -> Result<(), StoreError> {
+        self.store.flush_beside()
+    }
 }

@@ -37,6 +37,10 @@ faults! {
     commit_before_pages,
     /// The mirror ring is not written.
     skip_mirror,
+    /// A step of a commit runs into its flush, whoever waits for the world meanwhile.
+    flush_within_step,
+    /// The map's topmost node is written once only.
+    skip_map_copy,
     /// A flush that failed is simply tried again on the same blocks.
     retry_failed_flush,
     /// A failed flush of the journal does not fail the snapshot in writing.
@@ -81,6 +85,12 @@ faults! {
     journal_overwrites_uncovered,
     /// After a flush the next record goes into the block that was flushed.
     journal_shares_flushed_block,
+    /// Journal records that an earlier process left are not written anew.
+    trust_inherited_records,
+    /// A journal that cannot be read is taken as one that ends there.
+    journal_trouble_unheeded,
+    /// Relieving the journal is tried again at once when it failed.
+    relief_without_pause,
     /// A flush of the journal flushes nothing.
     journal_flush_forgotten,
     /// A commit covers the journal up to its end instead of up to its flip.

@@ -6,7 +6,8 @@
 //! - I2 A record that was flushed shares no block with one written later: after a flush the next
 //!   record starts a new block, so no torn write can reach an acknowledged one.
 //! - I3 A place that two commits do not cover yet is never overwritten.
-//! - I4 After a failed flush, the records since the last good one are written anew before the next.
+//! - I4 After a failed flush, the records since the last good one are written anew before the next;
+//!   so are those that an earlier process left, for its last flush may have failed.
 //! - I5 A session's first record carries a number that no other session has, so that leftovers of
 //!   an older session never continue the chain, even if the same keys are typed again.
 //!
@@ -19,6 +20,7 @@ use crate::format::JournalMark;
 use crate::kinds::{BLOCK_BYTES, BlockNumber, JournalPlace, crc32_after};
 use alloc::vec;
 use alloc::vec::Vec;
+use platform::StoreError;
 
 const MARK: u16 = 0x4A57;
 const OPENING: u16 = 0;
@@ -52,9 +54,13 @@ pub(crate) struct Replay {
 pub(crate) struct Journal {
     next: JournalMark,
     needed_from: JournalPlace,
+    /// The bytes from `unflushed_from` on that no good flush covers.
     unflushed: Vec<u8>,
     unflushed_from: JournalPlace,
+    /// Whether what was written of them may never reach the medium (I4).
     suspect: bool,
+    /// How often that was found: a flush that began before proves nothing.
+    doubts: u64,
     opened: bool,
     salt: u64,
 }
@@ -78,7 +84,8 @@ impl Journal {
             needed_from,
             unflushed: Vec::new(),
             unflushed_from: place,
-            suspect: false,
+            suspect: !disk.faults.trust_inherited_records,
+            doubts: 0,
             opened: false,
             salt,
         };
@@ -152,31 +159,48 @@ impl Journal {
         Ok(sequence)
     }
 
-    /// Makes all records durable.
-    pub(crate) fn flush(&mut self, disk: &Disk) -> Result<(), ImageError> {
+    /// Prepares a flush: what is in doubt is written anew, and the next record starts a block of its
+    /// own, whatever becomes of the flush. `None` if nothing waits for one.
+    pub(crate) fn begin_flush(&mut self, disk: &Disk) -> Result<Option<JournalFlush>, ImageError> {
         if self.unflushed.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         if self.suspect {
             write_ring(disk, self.unflushed_from, &self.unflushed)?;
+            self.suspect = false;
         }
-        self.suspect = true;
-        if !disk.faults.journal_flush_forgotten {
-            disk.flush().map_err(ImageError::FlushFailed)?;
-        }
-        self.suspect = false;
-        self.unflushed.clear();
         if !disk.faults.journal_shares_flushed_block {
-            self.next.place = JournalPlace(block_end(self.next.place.0));
+            let place = block_end(self.next.place.0);
+            self.next.place = JournalPlace(place);
+            self.unflushed.resize((place - self.unflushed_from.0) as usize, 0);
         }
-        self.unflushed_from = self.next.place;
+        Ok(Some(JournalFlush { up_to: self.next.place, doubts: self.doubts }))
+    }
+
+    /// Takes over what a flush came to.
+    pub(crate) fn end_flush(&mut self, begun: &JournalFlush, result: Result<(), StoreError>) -> Result<(), ImageError> {
+        if let Err(error) = result {
+            self.suspect();
+            return Err(ImageError::FlushFailed(error));
+        }
+        if begun.doubts == self.doubts && begun.up_to > self.unflushed_from {
+            self.unflushed.drain(..(begun.up_to.0 - self.unflushed_from.0) as usize);
+            self.unflushed_from = begun.up_to;
+        }
         Ok(())
     }
 
-    /// A flush of the file failed elsewhere: what it covered is in doubt.
+    /// A flush of the file failed: what it covered is in doubt.
     pub(crate) fn suspect(&mut self) {
         self.suspect = true;
+        self.doubts += 1;
     }
+}
+
+/// A flush of the journal under way.
+pub(crate) struct JournalFlush {
+    up_to: JournalPlace,
+    doubts: u64,
 }
 
 fn chained(before: u32, record: &[u8], payload: &[u8]) -> u32 {

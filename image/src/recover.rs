@@ -19,12 +19,13 @@ use crate::format::{
     Claimed, Commit, Geometry, ListKind, LostRun, SummedExtent, Superblock, VERSION, zero_block,
 };
 use crate::journal;
-use crate::kinds::{BLOCK_BYTES, BlockNumber, CommitNumber, MomentId, crc32_after};
+use crate::kinds::{BLOCK_BYTES, BlockBytes, BlockNumber, CommitNumber, MomentId, crc32_after};
 use crate::lists::read_list;
-use crate::map::Node;
+use crate::map::{Entry, Node};
 use crate::moments::ledger::Ledger;
 use crate::moments::tree::load_node;
 use crate::sweep::{Depth, Walk};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -65,6 +66,8 @@ struct Examined {
     list_blocks: Vec<BlockNumber>,
     lost: Vec<LostRun>,
     unverified: Vec<SummedExtent>,
+    /// The topmost map node could not be read, and its copy stands in for it.
+    mended: Option<Damage>,
 }
 
 /// What opening hands to the world.
@@ -225,6 +228,15 @@ impl Ring {
     }
 }
 
+/// Writes a commit's record anew, as it is: whatever a power cut leaves of that, it says the same.
+pub(crate) fn rewrite_record(disk: &Disk, commit: &Commit) -> Result<(), ImageError> {
+    let slot = u64::from(commit.number.0 % disk.geometry.ring_slots);
+    let mut bytes = zero_block();
+    commit.encode(&mut bytes);
+    disk.write(disk.geometry.ring_a.plus(slot), &*bytes)?;
+    disk.write(disk.geometry.ring_b.plus(slot), &*bytes)
+}
+
 /// Blanks the slot of a commit that was given up, in both rings.
 pub(crate) fn blank_slot(disk: &Disk, number: CommitNumber) -> Result<(), ImageError> {
     let slot = u64::from(number.0 % disk.geometry.ring_slots);
@@ -251,7 +263,7 @@ pub(crate) fn find(store: &Arc<dyn Store>, faults: Faults) -> Result<Found, Imag
     report.opened = head.number;
     report.opened_wall_ns = head.wall_ns;
     report.lost_pages = examined.lost.clone();
-    report.clean = head.clean && head.number == newest.number && report.opened_moment.is_none();
+    report.clean = examined.mended.is_none() && head.clean && head.number == newest.number && report.opened_moment.is_none();
     let newer = ring.commits.range(CommitNumber(head.number.0 + 1)..).map(|(_, commit)| commit.clone());
     let newer: Vec<Commit> = newer.collect();
     let marks = ring.commits.values().map(|commit| commit.high_water);
@@ -277,8 +289,9 @@ fn choose(
     newest: &Commit,
     report: &mut OpenReport,
 ) -> Result<(Commit, Examined), ImageError> {
+    let after = CommitNumber(newest.number.0 + 1);
     let damage = match examine(disk, newest) {
-        Ok(examined) => return Ok((newest.clone(), examined)),
+        Ok(examined) => return Ok((as_examined(newest, after, &examined, report), examined)),
         Err(damage) => damage,
     };
     report.lost_commits.push((newest.number, newest.wall_ns, damage));
@@ -289,7 +302,7 @@ fn choose(
     };
     if let Some(parent) = parent.filter(|parent| parent.heap.pages > 0 || newest.heap.pages == 0) {
         match examine(disk, parent) {
-            Ok(examined) => return Ok((parent.clone(), examined)),
+            Ok(examined) => return Ok((as_examined(parent, after, &examined, report), examined)),
             Err(damage) => report.lost_commits.push((parent.number, parent.wall_ns, damage)),
         }
     }
@@ -297,7 +310,7 @@ fn choose(
     for commit in candidates.into_iter().flatten() {
         if let Some((id, opened)) = whole_moment(disk, commit) {
             report.opened_moment = Some(id);
-            let nothing = Examined { list_blocks: Vec::new(), lost: Vec::new(), unverified: Vec::new() };
+            let nothing = Examined { list_blocks: Vec::new(), lost: Vec::new(), unverified: Vec::new(), mended: None };
             return Ok((opened, nothing));
         }
     }
@@ -317,6 +330,20 @@ fn choose(
         }
     }
     Err(damage.into())
+}
+
+/// The commit as it can be opened: with the copy of its map's root in the stead of the root, as if the
+/// next commit had written it, so that it is freed when it is replaced.
+fn as_examined(commit: &Commit, after: CommitNumber, examined: &Examined, report: &mut OpenReport) -> Commit {
+    let mut opened = commit.clone();
+    if let (Some(damage), Some(copy)) = (examined.mended, commit.copy_entry()) {
+        report.damages.push(damage);
+        opened.map.entry = Entry { birth: after, ..copy };
+        opened.map_copy = BlockNumber::HOLE;
+        // The list of free extents does not know of it.
+        opened.clean = false;
+    }
+    opened
 }
 
 /// The newest ancestor of a commit of which everything is still whole: its blocks were free to be
@@ -341,6 +368,7 @@ fn whole_moment(disk: &Disk, commit: &Commit) -> Option<(MomentId, Commit)> {
     for moment in ledger.moments.into_values().rev() {
         let opened = Commit {
             map: moment.map,
+            map_copy: BlockNumber::HOLE,
             heap: moment.heap,
             line: moment.id,
             line_bound: moment.commit,
@@ -361,16 +389,16 @@ fn whole_moment(disk: &Disk, commit: &Commit) -> Option<(MomentId, Commit)> {
 
 /// Whether a commit may be opened: its lists, roots and newest extents.
 fn examine(disk: &Disk, commit: &Commit) -> Result<Examined, Damage> {
-    if commit.map.entry.is_block() {
-        let damage = |fault| Damage::new(Place::Block(commit.map.entry.block), fault);
-        Node::load(disk, commit.map.entry).map_err(damage)?;
-    }
+    let mended = examine_root(disk, commit)?;
     if commit.tree.levels > 0 {
         load_node(disk, commit.tree.entry, commit.tree.levels)?;
     }
     let (extents, mut list_blocks) = read_list(disk, ListKind::Extents, commit.extent_list)?;
     let (lost, places) = read_list(disk, ListKind::Lost, commit.lost_list)?;
     list_blocks.extend(places);
+    if mended.is_none() {
+        list_blocks.extend(commit.copy_entry().map(|copy| copy.block));
+    }
     let further = extents.iter().map(|row| SummedExtent::from_row(row));
     let all = commit.extents.iter().copied().chain(further);
     let written = all.clone().fold(0u64, |sum, extent| sum.saturating_add(extent.blocks.into()));
@@ -382,19 +410,33 @@ fn examine(disk: &Disk, commit: &Commit) -> Result<Examined, Damage> {
     let mut unverified = Vec::new();
     let mut left = if disk.faults.skip_extent_verification { 0 } else { VERIFIED_BLOCKS };
     for extent in all {
-        if u64::from(extent.blocks) > left {
+        // What stands in for a root is known here only: then all is verified at once.
+        if u64::from(extent.blocks) > left && mended.is_none() {
             unverified.push(extent);
             continue;
         }
-        left -= u64::from(extent.blocks);
-        verify_extent(disk, extent)?;
+        left = left.saturating_sub(u64::from(extent.blocks));
+        let stand_in = mended.as_ref().map(|(_, bytes)| (commit.map.entry.block, &**bytes));
+        verify_extent(disk, extent, stand_in)?;
     }
     if disk.faults.skip_extent_verification {
         unverified.clear();
     }
     let lost = lost.iter().map(|row| LostRun::from_row(row));
     let lost = commit.lost.iter().copied().chain(lost).collect();
-    Ok(Examined { list_blocks, lost, unverified })
+    Ok(Examined { list_blocks, lost, unverified, mended: mended.map(|(damage, _)| damage) })
+}
+
+/// The topmost map node; where it cannot be read, what is wrong with it and the bytes of its copy.
+fn examine_root(disk: &Disk, commit: &Commit) -> Result<Option<(Damage, Box<BlockBytes>)>, Damage> {
+    let root = commit.map.entry;
+    if !root.is_block() {
+        return Ok(None);
+    }
+    let Err(fault) = disk.read_summed(root) else { return Ok(None) };
+    let damage = Damage::new(Place::Block(root.block), fault);
+    let copy = commit.copy_entry().ok_or(damage)?;
+    disk.read_summed(copy).map(|bytes| Some((damage, bytes))).map_err(|_| damage)
 }
 
 /// What can be known of a commit that is opened in spite of damage.
@@ -402,11 +444,15 @@ fn examine_lists(disk: &Disk, commit: &Commit) -> Examined {
     let lost = read_list(disk, ListKind::Lost, commit.lost_list).map(|(rows, _)| rows).unwrap_or_default();
     let lost = lost.iter().map(|row| LostRun::from_row(row));
     let lost = commit.lost.iter().copied().chain(lost).collect();
-    Examined { list_blocks: Vec::new(), lost, unverified: Vec::new() }
+    Examined { list_blocks: Vec::new(), lost, unverified: Vec::new(), mended: None }
 }
 
-/// Compares an extent with its sum.
-pub(crate) fn verify_extent(disk: &Disk, extent: SummedExtent) -> Result<(), Damage> {
+/// Compares an extent with its sum; a block may be known from elsewhere.
+pub(crate) fn verify_extent(
+    disk: &Disk,
+    extent: SummedExtent,
+    stand_in: Option<(BlockNumber, &BlockBytes)>,
+) -> Result<(), Damage> {
     let place = Place::Extent { first: extent.first, blocks: extent.blocks.into() };
     let damage = |fault| Damage::new(place, fault);
     if extent.first < disk.geometry.first_data {
@@ -418,10 +464,32 @@ pub(crate) fn verify_extent(disk: &Disk, extent: SummedExtent) -> Result<(), Dam
     while left > 0 {
         let blocks = left.min(READ_BLOCKS);
         let part = &mut bytes[..blocks * BLOCK_BYTES];
-        disk.read(at, part).map_err(damage)?;
+        read_with(disk, at, part, stand_in).map_err(damage)?;
         crc = crc32_after(crc, part);
         at = at.plus(blocks as u64);
         left -= blocks;
     }
     if crc == extent.crc { Ok(()) } else { Err(damage(Fault::Checksum)) }
+}
+
+/// Reads from block `at` on, block by block where one of them is known from elsewhere.
+fn read_with(
+    disk: &Disk,
+    at: BlockNumber,
+    into: &mut [u8],
+    stand_in: Option<(BlockNumber, &BlockBytes)>,
+) -> Result<(), Fault> {
+    let end = at.plus((into.len() / BLOCK_BYTES) as u64);
+    let Some((block, bytes)) = stand_in.filter(|(block, _)| (at..end).contains(block)) else {
+        return disk.read(at, into);
+    };
+    for (nth, part) in into.chunks_exact_mut(BLOCK_BYTES).enumerate() {
+        let here = at.plus(nth as u64);
+        if here == block {
+            part.copy_from_slice(bytes);
+        } else {
+            disk.read(here, part)?;
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 //! - I2 A walk that met damage says so; then nothing is freed by it.
 //! - I3 The walk reads only what was committed when it began; until it is done the allocator reuses
 //!   nothing (I3 of `alloc_blocks`), so no node is overwritten under it.
+//! - I4 It takes memory in proportion to what it visits, not to what a file says of its length.
 //!
 //! Knows: commits, maps, trees, lists. Must not know: who asked.
 
@@ -17,7 +18,8 @@ use crate::lists::{Row, read_list};
 use crate::map::{Entry, FANOUT, MapRoot, Node, covered_pages};
 use crate::moments::node::TreeNode;
 use crate::moments::tree::load_node;
-use alloc::vec;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// What is still to be visited.
@@ -28,6 +30,8 @@ enum Item {
     Tree(Entry, u32),
     /// A list.
     List(ListKind, Entry),
+    /// The second copy of a map's topmost node.
+    Copy(Entry),
 }
 
 /// How deep a walk looks.
@@ -43,9 +47,9 @@ pub(crate) enum Depth {
 pub(crate) struct Walk {
     depth: Depth,
     limit: BlockNumber,
-    marks: Vec<u64>,
+    marks: Marks,
     /// By block: level and index where it is used, plus one. Empty when only nodes are walked.
-    uses: Vec<u64>,
+    uses: BTreeMap<u64, Box<[u64; USES]>>,
     waiting: Vec<Item>,
     /// What is visited when nothing else is left: what only the parent of the head reaches.
     waiting_longer: Vec<Item>,
@@ -62,12 +66,11 @@ impl Walk {
     /// A walk over blocks below `limit`.
     pub(crate) fn new(depth: Depth, limit: BlockNumber, disk: &Disk) -> Walk {
         let limit = BlockNumber(limit.0.min(disk.blocks().unwrap_or(limit.0)));
-        let uses = if depth == Depth::Pages { vec![0; limit.0 as usize] } else { Vec::new() };
         Walk {
             depth,
             limit,
-            marks: vec![0; limit.0.div_ceil(64) as usize],
-            uses,
+            marks: Marks::default(),
+            uses: BTreeMap::new(),
             waiting: Vec::new(),
             waiting_longer: Vec::new(),
             passing: Extents::default(),
@@ -80,6 +83,7 @@ impl Walk {
     /// Adds what a commit reaches. Its moments are left out if a seeded bug says so.
     pub(crate) fn add(&mut self, commit: &Commit, disk: &Disk) {
         self.add_map(commit.map);
+        self.waiting.extend(commit.copy_entry().map(Item::Copy));
         self.waiting.push(Item::List(ListKind::Extents, commit.extent_list));
         self.waiting.push(Item::List(ListKind::Lost, commit.lost_list));
         self.waiting.push(Item::List(ListKind::Free, commit.free_list));
@@ -113,24 +117,21 @@ impl Walk {
                 Item::Map(entry, level, index) => self.visit_map(disk, entry, level, index),
                 Item::Tree(entry, level) => self.visit_tree(disk, entry, level),
                 Item::List(kind, entry) => self.visit_list(disk, kind, entry),
+                Item::Copy(entry) => self.visit_copy(disk, entry),
             }
         }
         self.waiting.is_empty() && self.waiting_longer.is_empty()
     }
 
-    /// Whether a block was visited.
-    pub(crate) fn is_marked(&self, block: BlockNumber) -> bool {
-        let word = self.marks.get((block.0 / 64) as usize).copied().unwrap_or(0);
-        word >> (block.0 % 64) & 1 != 0
+    /// The first block of a run that was visited.
+    pub(crate) fn first_marked(&self, run: Run) -> Option<BlockNumber> {
+        self.marks.blocks_from(run.first.0).next().map(BlockNumber).filter(|&block| block < run.end())
     }
 
-    /// Marks a block; answers whether it was not marked yet.
-    fn mark(&mut self, block: BlockNumber) -> bool {
-        let fresh = !self.is_marked(block);
-        if let Some(word) = self.marks.get_mut((block.0 / 64) as usize) {
-            *word |= 1 << (block.0 % 64);
-        }
-        fresh
+    /// Where a block is used, plus one; 0 if nowhere yet.
+    fn used(&mut self, block: BlockNumber) -> &mut u64 {
+        let part = self.uses.entry(block.0 / USES as u64).or_insert_with(|| Box::new([0; USES]));
+        &mut part[(block.0 % USES as u64) as usize]
     }
 
     fn claim(&mut self, disk: &Disk, place: Place, block: BlockNumber, used_as: u64) -> bool {
@@ -139,8 +140,9 @@ impl Walk {
             self.damages.push(Damage::new(place, Fault::Field { name: "block", value: block.0, bound }));
             return false;
         }
-        let fresh = self.mark(block);
-        if let Some(used) = self.uses.get_mut(block.0 as usize) {
+        let fresh = self.marks.add(block.0);
+        if self.depth == Depth::Pages {
+            let used = self.used(block);
             if fresh {
                 *used = used_as;
             } else if *used != used_as {
@@ -219,24 +221,73 @@ impl Walk {
         }
     }
 
+    fn visit_copy(&mut self, disk: &Disk, entry: Entry) {
+        let place = Place::Block(entry.block);
+        if self.claim(disk, place, entry.block, u64::MAX / 2 - 1)
+            && self.depth == Depth::Pages
+            && let Err(fault) = disk.read_summed(entry)
+        {
+            self.damages.push(Damage::new(place, fault));
+        }
+    }
+
     /// The blocks from `first` to the limit that were not visited.
     pub(crate) fn unmarked(&self, first: BlockNumber) -> Extents {
         let mut free = Extents::default();
-        let mut start = None;
-        for block in first.0..self.limit.0 {
-            match (self.is_marked(BlockNumber(block)), start) {
-                (false, None) => start = Some(block),
-                (true, Some(from)) => {
-                    free.insert(Run::new(BlockNumber(from), block - from));
-                    start = None;
-                }
-                _ => {}
+        let mut from = first.0;
+        let mut insert = |from: u64, end: u64| {
+            if from < end {
+                free.insert(Run::new(BlockNumber(from), end - from));
             }
+        };
+        for marked in self.marks.blocks_from(first.0) {
+            insert(from, marked);
+            from = marked + 1;
         }
-        if let Some(from) = start {
-            free.insert(Run::new(BlockNumber(from), self.limit.0 - from));
-        }
+        insert(from, self.limit.0);
         free
+    }
+}
+
+/// Which blocks were visited: memory in proportion to them, for a forged or sparse file may have any
+/// length (I4).
+#[derive(Default)]
+struct Marks {
+    parts: BTreeMap<u64, Box<[u64; MARK_WORDS]>>,
+}
+
+/// Words of one part of the marks; a part covers 64 blocks a word.
+const MARK_WORDS: usize = 64;
+/// Blocks that one part of the uses covers.
+const USES: usize = 512;
+
+impl Marks {
+    fn place(block: u64) -> (u64, usize, u64) {
+        (block / 64 / MARK_WORDS as u64, (block / 64) as usize % MARK_WORDS, 1 << (block % 64))
+    }
+
+    /// Adds a block; answers whether it was not there yet.
+    fn add(&mut self, block: u64) -> bool {
+        let (part, word, bit) = Marks::place(block);
+        let words = self.parts.entry(part).or_insert_with(|| Box::new([0; MARK_WORDS]));
+        let fresh = words[word] & bit == 0;
+        words[word] |= bit;
+        fresh
+    }
+
+    /// The blocks from `first` on, in order.
+    fn blocks_from(&self, first: u64) -> impl Iterator<Item = u64> + '_ {
+        self.all_from(Marks::place(first).0).filter(move |&block| block >= first)
+    }
+
+    fn all_from(&self, part: u64) -> impl Iterator<Item = u64> + '_ {
+        self.parts.range(part..).flat_map(|(part, words)| {
+            let first = part * MARK_WORDS as u64 * 64;
+            words.iter().enumerate().flat_map(move |(nth, &word)| {
+                let bits = (0..64).filter(move |bit| word >> bit & 1 != 0);
+                bits.map(move |bit| first + nth as u64 * 64 + bit)
+            })
+        })
     }
 }
 

@@ -22,12 +22,13 @@ use crate::format::{
 };
 use crate::faults::Faults;
 use crate::frozen::FrozenPages;
-use crate::kinds::{BLOCK_BYTES, BlockNumber, CommitNumber, Epoch, MomentId, PageIndex};
+use crate::kinds::{BLOCK_BYTES, BlockBytes, BlockNumber, CommitNumber, Epoch, MomentId, PageIndex};
 use crate::lists::{Row, list_blocks, write_list, write_list_at};
 use crate::map::{Entry, FANOUT, MapRoot, Node, covered_pages, index_on, levels_for};
 use crate::moments::tree::{self, Changes, Edit};
 use crate::moments::{Keep, Moment, Origin, Policy};
 use crate::outlet::Outlet;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -104,6 +105,8 @@ pub(crate) struct Job {
     dirty: Vec<(u64, Entry)>,
     raised: Vec<(u64, Entry)>,
     phase: Phase,
+    /// The topmost map node that this commit wrote.
+    root_bytes: Option<Box<BlockBytes>>,
     /// What a flush that somebody else waited for came to.
     flushed: Option<Result<(), StoreError>>,
     record_may_be_there: bool,
@@ -126,6 +129,7 @@ impl Job {
         }
         commit.extent_list = Entry::HOLE;
         commit.lost_list = Entry::HOLE;
+        commit.map_copy = BlockNumber::HOLE;
         commit.extents = Vec::new();
         let outlet = Outlet::new(commit.number, purpose, 4);
         Job {
@@ -148,6 +152,7 @@ impl Job {
             dirty: Vec::new(),
             raised: Vec::new(),
             phase: Phase::Moments,
+            root_bytes: None,
             flushed: None,
             record_may_be_there: false,
             commit,
@@ -186,10 +191,14 @@ impl Job {
         blocks.given_up(&self.outlet.taken, &disk.faults);
     }
 
-    /// Goes on for about `budget` blocks; answers whether the commit is durable.
+    /// Goes on for about `budget` blocks, and stops before a flush, so that the caller may wait for that
+    /// elsewhere; a step that begins at a flush does it. Answers whether the commit is durable.
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>, budget: u32) -> Result<bool, ImageError> {
         let mut left = budget.max(1);
         while left > 0 && self.phase != Phase::Done {
+            if left < budget.max(1) && self.is_about_to_flush() && !desk.disk.faults.flush_within_step {
+                break;
+            }
             left = left.saturating_sub(1);
             match self.phase {
                 Phase::Order => self.put_in_order(),
@@ -292,6 +301,9 @@ impl Job {
         } else {
             self.outlet.send(desk.disk, desk.blocks, &bytes)?
         };
+        if self.level == self.commit.map.levels && entry.is_block() {
+            self.root_bytes = Some(bytes);
+        }
         self.raised.push((parent, entry));
         self.cursor += count;
         Ok(())
@@ -397,6 +409,7 @@ impl Job {
 
     fn write_moments(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
         self.phase = Phase::Lists;
+        self.write_map_copy(desk)?;
         let kept = self.moment_of_this();
         if let Some(moment) = &kept {
             self.orders.changes.insert(moment.id, Some(moment.clone()));
@@ -417,6 +430,26 @@ impl Job {
             self.kept = Some(moment);
         }
         Ok(())
+    }
+
+    /// All pages hang on the topmost node of the map: it stands twice. Where there is no room, or the
+    /// node of a map that did not change cannot be read, the commit goes without.
+    fn write_map_copy(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {
+        let root = self.commit.map.entry;
+        if !root.is_block() || desk.disk.faults.skip_map_copy {
+            return Ok(());
+        }
+        let written = self.root_bytes.take();
+        let Some(bytes) = written.or_else(|| desk.disk.read_summed(root).ok()) else { return Ok(()) };
+        match self.outlet.send(desk.disk, desk.blocks, &bytes) {
+            Ok(copy) => {
+                self.commit.map_copy = copy.block;
+                self.list_blocks.push(copy.block);
+                Ok(())
+            }
+            Err(error) if error.is_full() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn edit_tree(&mut self, desk: &mut Desk<'_>) -> Result<(), ImageError> {

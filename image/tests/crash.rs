@@ -388,6 +388,11 @@ const ELSEWHERE: &[&str] = &[
     "drop_lost_names",
     "journal_overwrites_uncovered",
     "restore_replays_journal",
+    "trust_inherited_records",
+    "journal_trouble_unheeded",
+    "relief_without_pause",
+    "flush_within_step",
+    "skip_map_copy",
 ];
 
 #[test]

@@ -125,6 +125,33 @@ fn forged_metadata_neither_panics_nor_runs_for_ever() {
     }
 }
 
+#[test]
+fn a_sparse_file_of_any_length_takes_no_memory_and_no_time() {
+    let whole = full_world();
+    for clean in [true, false] {
+        let mut medium = whole.clone();
+        // A file of an exbibyte in which nearly nothing stands, and records that say it is full.
+        medium.set_len(1 << 60);
+        for slot in 2..12 {
+            let at = STORE + slot * 4096;
+            let mut record = [0; BLOCK_BYTES];
+            medium.read(at, &mut record);
+            if record.iter().any(|&byte| byte != 0) {
+                medium.write(at + 128, &(1u64 << 47).to_le_bytes());
+                let flags = u32::from(clean) & u32::from_le_bytes(record[164..168].try_into().expect("four"));
+                medium.write(at + 164, &flags.to_le_bytes());
+            }
+        }
+        with_right_sums(&mut medium);
+        within(Duration::from_secs(20), "a sparse file", || {
+            let (mut world, _) = World::open(Arc::new(SimStore::on(medium)), &options(3)).expect("open");
+            while world.tend(Budget(1000)).expect("tended") {}
+            assert!(world.check().is_ok());
+            assert_eq!(world.block_counts().0, 1 << 47);
+        });
+    }
+}
+
 /// Changes a word of some block, most often to a value that is near another.
 fn forge(medium: &mut Medium, random: &mut Random) {
     let blocks = (medium.len() - STORE) / 4096;

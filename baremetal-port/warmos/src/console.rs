@@ -56,6 +56,13 @@ pub fn interrupted() {
     }
 }
 
+/// Memory runs short: the machine shall come to its next safepoint; from a page fault.
+pub fn ask_to_stop() {
+    if let Some(bell) = bell() {
+        bell.stop();
+    }
+}
+
 /// Something came in; from the interrupt.
 pub fn arrived() {
     crate::clock::wake();
@@ -71,14 +78,15 @@ pub struct Console {
     pub is_terminal: bool,
 }
 
-const END: u8 = 4;
+/// Ends the input (Ctrl-D).
+pub const END: u8 = 4;
 
 impl Console {
     fn read(&self, count: usize, semaphore: Option<u32>) -> Result<Vec<u8>, Refusal> {
         let mut bytes = Vec::new();
         while bytes.len() < count && !ENDED.load(Ordering::Relaxed) {
             match serial::take() {
-                Some(END) => ENDED.store(true, Ordering::Relaxed),
+                Some(END) => note_end(),
                 Some(b'\r') if self.is_terminal => bytes.push(b'\n'),
                 Some(byte) => bytes.push(byte),
                 None => break,
@@ -93,6 +101,11 @@ impl Console {
         }
         Ok(bytes)
     }
+}
+
+/// The input has ended.
+pub fn note_end() {
+    ENDED.store(true, Ordering::Relaxed);
 }
 
 /// Whether the input has ended.

@@ -101,7 +101,7 @@ impl Desk for SoloDesk {
                 return outcome;
             }
             if !self.state.with(|state| state.writing) {
-                return Ok(());
+                return Err(ImageError::Busy);
             }
             self.write();
         }

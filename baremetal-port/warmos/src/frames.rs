@@ -99,6 +99,12 @@ pub fn give(frame: u64) {
     });
 }
 
+/// Whether free frames run short: less than an eighth of all.
+pub fn are_short() -> bool {
+    let (free, total) = counts();
+    free < total / 8
+}
+
 /// Free frames, and all that there ever were.
 pub fn counts() -> (usize, usize) {
     with(|pool| (pool.free, pool.total))

@@ -51,6 +51,8 @@ pub mod pci;
 #[cfg(feature = "kernel")]
 pub mod ports;
 #[cfg(feature = "kernel")]
+pub mod power;
+#[cfg(feature = "kernel")]
 pub mod regions;
 #[cfg(feature = "kernel")]
 pub mod serial;
@@ -60,3 +62,5 @@ pub mod start;
 pub mod talk;
 #[cfg(feature = "kernel")]
 pub mod traps;
+#[cfg(feature = "kernel")]
+pub mod trial;

@@ -43,6 +43,12 @@ impl Line {
         self.partial.clear();
     }
 
+    /// What was typed and not ended.
+    pub fn rest(&mut self) -> String {
+        self.partial.clear();
+        core::mem::take(&mut self.text)
+    }
+
     /// Takes a byte; `echo` gets what the terminal shall show.
     pub fn take(&mut self, byte: u8, echo: &mut Vec<u8>) -> Typed {
         if self.swallows(byte) {
@@ -61,11 +67,22 @@ impl Line {
             0x15 => self.erase(self.text.chars().count(), echo),
             0x17 => self.erase(self.last_word(), echo),
             0x1b => self.sequence = Sequence::Escape,
-            b'\t' => self.insert(b' ', echo),
-            0..0x20 => {}
+            0..0x20 if byte != b'\t' => {}
             _ => self.insert(byte, echo),
         }
         Typed::More
+    }
+
+    /// Takes a byte that no person typed: nothing but a line feed means anything, and a carriage return
+    /// before it is dropped.
+    pub fn take_plain(&mut self, byte: u8) -> Typed {
+        if byte != b'\n' {
+            self.insert(byte, &mut Vec::new());
+            return Typed::More;
+        }
+        self.partial.clear();
+        let text = core::mem::take(&mut self.text);
+        Typed::Line(text.trim_end_matches('\r').into())
     }
 
     fn swallows(&mut self, byte: u8) -> bool {
@@ -145,7 +162,21 @@ mod tests {
     fn characters_come_whole_and_sequences_are_swallowed() {
         check("'ü€😀'\r".as_bytes(), &["'ü€😀'"], "'ü€😀'\n");
         check(b"a\x1b[A\x1b[3~\x1bOPb\xff\x80c\x01\r", &["abc"], "abc\n");
-        check(b"a\tb\r", &["a b"], "a b\n");
+        check(b"a\tb\r", &["a\tb"], "a\tb\n");
+        let (mut line, mut echo) = (Line::default(), Vec::new());
+        b"rest\xc3".iter().for_each(|byte| drop(line.take(*byte, &mut echo)));
+        assert_eq!((line.rest(), line.rest()), ("rest".to_string(), String::new()));
+    }
+
+    #[test]
+    fn a_pipe_gives_lines_as_they_are() {
+        let (mut line, mut got) = (Line::default(), Vec::new());
+        for byte in b"a\tb\x7f\x1b[A\r\n\n" {
+            if let Typed::Line(text) = line.take_plain(*byte) {
+                got.push(text);
+            }
+        }
+        assert_eq!(got, ["a\tb\x7f\x1b[A", ""]);
     }
 
     #[test]

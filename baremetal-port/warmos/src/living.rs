@@ -3,6 +3,8 @@
 //! Invariants
 //! - V1 Between two slices of the world the writer gets a step; when the world idles, it gets all the
 //!   time there is, then the processor halts until a timer or the serial line.
+//! - V3 When frames run short, pages of the heap that are as they stand on the disk are given up at a
+//!   safepoint, in turn; what is dirty is saved first.
 //! - V2 `finish` returns only when everything is durable and the file is closed, or says why not.
 
 use crate::clock::{BareClock, BareEntropy};
@@ -11,7 +13,7 @@ use crate::desk::SoloDesk;
 use crate::disk::Disk;
 use crate::epitaph::{self, Ending, die, say};
 use crate::regions::BareMemory;
-use crate::{frames, serial};
+use crate::{frames, paging, power, serial};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -23,7 +25,7 @@ use keeper::{Desk, Host, Saver, Trouble, date_text};
 use platform::Clock;
 use vm::heap::{Heap, HeapConfig, HeapError};
 use vm::interpret::{Ended, Handle, HostValue, RunEnd, Vm, VmConfig};
-use vm::layout::{KnownObject, LOST_WORD, PAGE_BYTES};
+use vm::layout::{BLOCKS_OFFSET, KnownObject, LOST_WORD, PAGE_BYTES};
 
 /// Sends and backward jumps between two looks at the store.
 const SLICE: u64 = 100_000;
@@ -42,6 +44,9 @@ pub struct Living {
     pub vm: Vm,
     desk: Option<Arc<SoloDesk>>,
     saver: Saver,
+    /// The page at which the next search for pages to give up begins.
+    hand: usize,
+    keeps: bool,
 }
 
 /// What the bytes on the disk could not be opened for, as an ending.
@@ -78,10 +83,12 @@ fn told(error: HeapError) -> String {
 /// The heap of an opened world; its pages come from the disk as they are touched.
 fn heap(world: &mut World, clock: Arc<dyn Clock>) -> Heap {
     let (_, frames) = frames::counts();
+    let memory = frames * PAGE_BYTES;
     let config = HeapConfig {
         base: world.heap().base as usize,
-        // The rest is for page tables, what is copied aside, and the machine's own objects.
-        limit_bytes: frames * PAGE_BYTES / 5 * 3,
+        // What there is may be larger than the memory; what is added shall fit it.
+        limit_bytes: world.heap().pages as usize * PAGE_BYTES + memory / 2,
+        flip_after_bytes: (memory / 8).min(64 << 20),
         clock: Some(clock),
         ..HeapConfig::default()
     };
@@ -117,7 +124,7 @@ impl Living {
         config.services = vec![Box::new(Console { is_terminal })];
         console::set_bell(config.doorbell.clone());
         let vm = Vm::new(heap, config).unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
-        let mut living = Living { vm, desk: Some(desk), saver };
+        let mut living = Living { vm, desk: Some(desk), saver, hand: 0, keeps };
         living.wake();
         living
     }
@@ -165,10 +172,56 @@ impl Living {
         }
     }
 
-    /// A slice of the world's life (V1); the status, if a session ended. With `for_input` it does not
+    /// Gives up pages while frames are short (V3).
+    fn relieve(&mut self) {
+        if !self.keeps || !frames::are_short() {
+            return;
+        }
+        let saved = self.saver.settle(&mut self.vm);
+        self.must(saved);
+        self.give_up_pages();
+        if frames::are_short() {
+            // Too much is dirty.
+            let saved = self.saver.save(&mut self.vm);
+            self.must(saved);
+            self.give_up_pages();
+        }
+    }
+
+    /// Gives clean pages up until a quarter of the memory is free.
+    fn give_up_pages(&mut self) {
+        let space = self.vm.heap.space();
+        let base = space.base();
+        let (first, end) = (BLOCKS_OFFSET / PAGE_BYTES, space.bytes() / PAGE_BYTES);
+        let hand = self.hand.clamp(first, end);
+        let mut next = hand;
+        for (from, to) in [(hand, end), (first, hand)] {
+            paging::while_present(base + from * PAGE_BYTES..base + to * PAGE_BYTES, &mut |address| {
+                let page = (address - base) / PAGE_BYTES;
+                let (free, total) = frames::counts();
+                next = page;
+                if free > total / 4 {
+                    return false;
+                }
+                if !space.is_dirty(page) {
+                    space.region().forget(page, 1);
+                }
+                true
+            });
+        }
+        self.hand = next;
+    }
+
+    /// A slice of the world's life (V1); the status, if a session ended or the power button was pressed,
+    /// which ends all of them. With `for_input` it does not
     /// sleep while bytes wait.
     pub fn turn(&mut self, for_input: bool) -> Option<i64> {
-        match self.vm.run(Some(SLICE)) {
+        if power::is_pressed() {
+            return Some(0);
+        }
+        let end = self.vm.run(Some(SLICE));
+        self.relieve();
+        match end {
             RunEnd::Finished => {}
             RunEnd::Exit(status) => return Some(status),
             RunEnd::Budget => {

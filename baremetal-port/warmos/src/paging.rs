@@ -123,6 +123,14 @@ pub fn take_dirty(address: usize) -> Option<bool> {
 
 /// Calls `see` with the address of each present page in a range, stepping over absent tables.
 pub fn for_each_present(range: Range<usize>, see: &mut dyn FnMut(usize)) {
+    while_present(range, &mut |page| {
+        see(page);
+        true
+    });
+}
+
+/// As [`for_each_present`], until `see` answers false.
+pub fn while_present(range: Range<usize>, see: &mut dyn FnMut(usize) -> bool) {
     let mut address = range.start;
     while address < range.end {
         let missing = (2..=LEVELS).rev().find(|level| match place(address, *level, false) {
@@ -134,8 +142,8 @@ pub fn for_each_present(range: Range<usize>, see: &mut dyn FnMut(usize)) {
             address = (address / bytes + 1) * bytes;
             continue;
         }
-        if is_present(address) {
-            see(address);
+        if is_present(address) && !see(address) {
+            return;
         }
         address += PAGE_BYTES;
     }

@@ -22,6 +22,14 @@ pub fn in8(port: u16) -> u8 {
     value
 }
 
+/// Reads 16 bits from a port.
+pub fn in16(port: u16) -> u16 {
+    let value;
+    // SAFETY: O1.
+    unsafe { asm!("in ax, dx", in("dx") port, out("ax") value, options(nomem, nostack, preserves_flags)) }
+    value
+}
+
 /// Writes 16 bits to a port.
 pub fn out16(port: u16, value: u16) {
     // SAFETY: O1.

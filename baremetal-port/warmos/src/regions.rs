@@ -14,7 +14,7 @@
 
 use crate::allocator;
 use crate::epitaph::{Ending, die};
-use crate::{frames, paging};
+use crate::{console, frames, paging};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -131,6 +131,9 @@ fn bring(range: &Range<usize>, page: usize, source: &dyn PageSource) -> usize {
         }
     }
     BROUGHT.fetch_add(pages, Ordering::Relaxed);
+    if frames::are_short() {
+        console::ask_to_stop();
+    }
     FILLING.store(false, Ordering::Release);
     pages
 }

@@ -13,7 +13,7 @@ use crate::epitaph::{Ending, die, say};
 use crate::living::{Came, Living, ending_of};
 use crate::memory_map::{ENTRY_BYTES, orders, start_info, usable};
 use crate::regions::BareMemory;
-use crate::{boot, frames, paging, pci, ports, regions, serial, talk, traps};
+use crate::{boot, frames, paging, pci, ports, power, regions, serial, talk, traps, trial};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -165,6 +165,10 @@ extern "C" fn live() -> ! {
     serial::set_for_terminal(!orders.is_piped);
     ports::allow_interrupts();
     serial::listen();
+    power::set_up();
+    if orders.is_trial {
+        trial::run();
+    }
     let (disk, world, report) = find_world();
     if !orders.is_piped {
         let (_, frames) = frames::counts();

@@ -136,11 +136,17 @@ impl Talk<'_> {
                 }
                 continue;
             };
-            echo.clear();
-            let typed = self.line.take(byte, &mut echo);
-            if self.is_terminal {
-                serial::write(&echo);
+            if byte == console::END && !self.is_terminal {
+                // In a pipe the end may come behind a line that has none of its own.
+                console::note_end();
+                match self.line.rest() {
+                    rest if rest.is_empty() => return Heard::End,
+                    rest => return Heard::Line(rest),
+                }
             }
+            echo.clear();
+            let typed = if self.is_terminal { self.line.take(byte, &mut echo) } else { self.line.take_plain(byte) };
+            serial::write(&echo);
             match typed {
                 Typed::More => {}
                 Typed::Line(line) => return Heard::Line(line),

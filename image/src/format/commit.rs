@@ -111,6 +111,8 @@ pub struct Commit {
     pub heap: HeapWords,
     /// The heap's pages.
     pub map: MapRoot,
+    /// The block of a second copy of the topmost map node, or a hole: all pages hang on that node.
+    pub map_copy: BlockNumber,
     /// The moments.
     pub tree: TreeRoot,
     /// The number of the next moment.
@@ -185,6 +187,7 @@ impl Commit {
                 entry: get_entry(bytes, field::MAP.offset),
                 levels: map_levels as u32,
             },
+            map_copy: BlockNumber(at_most("map_copy", field::MAP_COPY.get(bytes), BlockNumber::LIMIT.0)?),
             tree: TreeRoot { entry: get_entry(bytes, field::TREE.offset), levels: tree_levels as u32 },
             next_moment: MomentId(far("next_moment", field::NEXT_MOMENT.get(bytes))?),
             line: MomentId(far("line", field::LINE.get(bytes))?),
@@ -209,6 +212,12 @@ impl Commit {
         })
     }
 
+    /// The entry of the map root's copy, if there is one.
+    pub(crate) fn copy_entry(&self) -> Option<Entry> {
+        let there = self.map.entry.is_block() && self.map_copy != BlockNumber::HOLE;
+        there.then_some(Entry { block: self.map_copy, ..self.map.entry })
+    }
+
     /// The bytes of the record.
     pub(crate) fn encode(&self, bytes: &mut BlockBytes) {
         bytes.fill(0);
@@ -221,6 +230,7 @@ impl Commit {
         field::HEAP_PAGES.put(bytes, self.heap.pages);
         put_entry(bytes, field::MAP.offset, self.map.entry);
         field::MAP_LEVELS.put(bytes, self.map.levels);
+        field::MAP_COPY.put(bytes, self.map_copy.0);
         field::TREE_LEVELS.put(bytes, self.tree.levels);
         put_entry(bytes, field::TREE.offset, self.tree.entry);
         field::NEXT_MOMENT.put(bytes, self.next_moment.0);
@@ -255,6 +265,7 @@ impl Commit {
             wall_ns: 0,
             heap: HeapWords::default(),
             map: MapRoot::default(),
+            map_copy: BlockNumber::HOLE,
             tree: TreeRoot::default(),
             next_moment: MomentId(1),
             line: MomentId::NONE,

@@ -87,6 +87,7 @@ record! {
         ROOTS: [u8; 64] = 224, "8 words of the heap's own";
         LOST_RUNS: [u8; 512] = 288, "32 runs of lost pages: first page, count";
         EXTENT_ROWS: [u8; 3200] = 800, "200 extents that this commit wrote";
+        MAP_COPY: u64 = 4000, "block of a second copy of the topmost map node; 0 is none";
         CRC: u32 = 4092, "CRC-32 of bytes 0 to 4091";
     }
 }

@@ -16,13 +16,14 @@ use crate::kinds::{BLOCK_BYTES, MomentId, PageIndex};
 use crate::map::MapRoot;
 use crate::moments::ledger::{Deletion, Ledger, Plan, bytes_of};
 use crate::moments::node::{LEAF_BYTES, moment_bytes};
+use crate::writer::Orders;
 use crate::moments::{MAX_NAME_BYTES, Moment, Origin, Policy, ThinPolicy};
 use crate::reader::MomentReader;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// The most moments that one call of `thin` lets go: bounds the time of its commit.
-const MOST_THINNED: usize = 64;
+const MOST_THINNED: usize = 256;
 /// Pages of one lost run that a restore looks at: as many as a map node two levels up covers.
 const MOST_LOST_PAGES: u64 = 65_536;
 
@@ -236,6 +237,35 @@ impl World {
     /// Lets go what the policy does not keep, some at a time; answers how many moments went.
     pub fn thin(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<usize, ImageError> {
         self.finish_job();
+        match self.plan_thinning(policy, wall_ns)? {
+            Some((ledger, deletion)) => {
+                let gone = deletion.gone;
+                self.commit_deletion(&ledger, deletion, wall_ns)?;
+                Ok(gone)
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// As [`World::thin`], but the commit is only begun, for [`World::step`] to go on with; answers how
+    /// many moments go with it. `Busy` while something is in writing.
+    pub fn begin_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<usize, ImageError> {
+        if self.job.is_some() || self.waiting.is_some() {
+            return Err(ImageError::Busy);
+        }
+        if self.blocks.full {
+            // From the reserve, and in two commits at once.
+            return self.thin(policy, wall_ns);
+        }
+        let Some((ledger, deletion)) = self.plan_thinning(policy, wall_ns)? else { return Ok(0) };
+        let gone = deletion.gone;
+        let commit = self.commit_without(&deletion, wall_ns)?;
+        let orders = self.orders_without(&ledger, deletion);
+        self.job = Some(self.new_job(commit, orders, Purpose::Freeing));
+        Ok(gone)
+    }
+
+    fn plan_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<Option<(Ledger, Deletion)>, ImageError> {
         self.may_free()?;
         let ledger = Ledger::load(&self.disk, self.head.tree)?;
         let mut plan = Plan::new(&self.disk, &ledger, &self.head);
@@ -253,12 +283,7 @@ impl World {
             }
         }
         let deletion = plan.finish();
-        let gone = deletion.gone;
-        if deletion.changes.is_empty() {
-            return Ok(0);
-        }
-        self.commit_deletion(&ledger, deletion, wall_ns)?;
-        Ok(gone)
+        Ok((!deletion.changes.is_empty()).then_some((ledger, deletion)))
     }
 
     fn may_free(&mut self) -> Result<(), ImageError> {
@@ -272,8 +297,17 @@ impl World {
         }
     }
 
-    /// Commits a deletion; on a full disk from the reserve, and once more so that the space is free.
-    fn commit_deletion(&mut self, ledger: &Ledger, deletion: Deletion, wall_ns: i64) -> Result<(), ImageError> {
+    /// The commit that follows the head without what a deletion frees.
+    fn commit_without(&self, deletion: &Deletion, wall_ns: i64) -> Result<Commit, ImageError> {
+        Ok(Commit {
+            line: deletion.line.0,
+            line_bound: deletion.line.1,
+            held_blocks: self.head.held_blocks.saturating_sub(deletion.freed.blocks()),
+            ..self.next_commit(wall_ns)?
+        })
+    }
+
+    fn orders_without(&self, ledger: &Ledger, deletion: Deletion) -> Orders {
         let mut orders = self.orders();
         orders.changes = deletion.changes;
         if is_sparse(ledger) {
@@ -282,16 +316,17 @@ impl World {
             orders.rebuild = Some(rest.moments.into_values().collect());
             orders.old_tree = ledger.tree_blocks.clone();
         }
-        let freed = deletion.freed.blocks();
         orders.freed = deletion.freed;
+        orders
+    }
+
+    /// Commits a deletion; on a full disk from the reserve, and once more so that the space is free.
+    fn commit_deletion(&mut self, ledger: &Ledger, deletion: Deletion, wall_ns: i64) -> Result<(), ImageError> {
+        let blank = self.commit_without(&deletion, wall_ns)?;
+        let orders = self.orders_without(ledger, deletion);
         let mut tries = 0;
         loop {
-            let commit = Commit {
-                line: deletion.line.0,
-                line_bound: deletion.line.1,
-                held_blocks: self.head.held_blocks.saturating_sub(freed),
-                ..self.next_commit(wall_ns)?
-            };
+            let commit = Commit { number: self.next_commit(wall_ns)?.number, ..blank.clone() };
             let was_full = self.blocks.full;
             match self.run_commit(commit, orders.clone(), Purpose::Freeing) {
                 Ok(_) if was_full => return self.release_freed(wall_ns),

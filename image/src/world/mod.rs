@@ -21,9 +21,9 @@ use crate::disk::Disk;
 use crate::error::{Damage, ImageError};
 use crate::extents::Extents;
 use crate::faults::Faults;
-use crate::format::{Commit, ListKind, LostRun, SummedExtent};
+use crate::format::{Commit, JournalMark, ListKind, LostRun, SummedExtent};
 use crate::frozen::{HeapWords, Snapshot};
-use crate::journal::{self, Journal, JournalRecord};
+use crate::journal::{self, Journal, JournalFlush, JournalRecord};
 use crate::kinds::{BlockNumber, Budget, CommitNumber, Epoch, PageIndex};
 use crate::lists::read_list;
 use crate::moments::ledger::Ledger;
@@ -93,6 +93,27 @@ impl FlushTicket {
     }
 }
 
+/// A flush of the journal to be waited for.
+pub struct JournalTicket {
+    disk: Disk,
+    begun: JournalFlush,
+}
+
+/// What a flush of the journal came to.
+pub struct JournalFlushed {
+    begun: JournalFlush,
+    result: Result<(), StoreError>,
+}
+
+impl JournalTicket {
+    /// Waits until the records are durable, at the same time as a snapshot's flush if need be.
+    pub fn wait(self) -> JournalFlushed {
+        let forgotten = self.disk.faults.journal_flush_forgotten;
+        let result = if forgotten { Ok(()) } else { self.disk.flush_beside() };
+        JournalFlushed { begun: self.begun, result }
+    }
+}
+
 /// An open world.
 pub struct World {
     disk: Disk,
@@ -107,6 +128,15 @@ pub struct World {
     journal: Journal,
     replayed: Vec<JournalRecord>,
     job: Option<Job>,
+    /// A snapshot that was begun while a commit of upkeep is in writing, with the journal's end at its
+    /// flip: it is next.
+    waiting: Option<(Snapshot, JournalMark)>,
+    /// Whether relieving the journal failed since the last acknowledgement: it is not tried again
+    /// before the next, or a medium that fails would be written without end.
+    relief_failed: bool,
+    /// Whether what the head holds is durable for certain: it was acknowledged in this session, or
+    /// closed cleanly.
+    settled: bool,
     done: VecDeque<Progress>,
     unverified: Vec<SummedExtent>,
     sweep: Option<Walk>,
@@ -137,6 +167,10 @@ impl World {
         let found = recover::find(&store, options.faults)?;
         let mut report = found.report.clone();
         let replay = journal::replay(&found.disk, found.head.journal);
+        if let Some(damage) = replay.damage.filter(|_| !options.read_only && !options.faults.journal_trouble_unheeded) {
+            // What cannot be read now may be read later: nobody writes over it.
+            return Err(damage.into());
+        }
         report.damages.extend(replay.damage);
         let needed = found.parent.as_ref().map_or(found.head.journal, |parent| parent.journal);
         let needed = needed.place.min(found.head.journal.place);
@@ -149,6 +183,9 @@ impl World {
             opened: found.head.number,
             highest: found.highest,
             job: None,
+            waiting: None,
+            relief_failed: false,
+            settled: found.report.clean,
             done: VecDeque::new(),
             unverified: found.unverified.clone(),
             sweep: None,
@@ -263,6 +300,12 @@ impl World {
         self.job.is_some()
     }
 
+    /// Whether what the head holds is durable for certain. After a kill it need not be: the record may
+    /// stand in the machine's cache only, and the flush that would have said so has failed.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     /// Whether the next [`World::step`] waits for a flush.
     pub fn is_about_to_flush(&self) -> bool {
         self.job.as_ref().is_some_and(Job::is_about_to_flush)
@@ -338,17 +381,28 @@ impl World {
         }
     }
 
-    /// In the pause, right after the flip: hands over the frozen pages. O(1) in the heap's size.
+    /// In the pause, right after the flip: hands over the frozen pages. O(1) in the heap's size. If a
+    /// commit of upkeep is in writing, the snapshot is next.
     pub fn begin_snapshot(&mut self, snapshot: Snapshot) -> Result<(), ImageError> {
         if self.read_only {
             return Err(ImageError::ReadOnly);
         }
-        if self.job.is_some() {
+        if self.waiting.is_some() || self.job.as_ref().is_some_and(|job| job.epoch.is_some()) {
             return Err(ImageError::Busy);
         }
         if let crate::moments::Keep::Named(name) = &snapshot.keep {
             self.check_name(name)?;
         }
+        let mark = self.journal.mark();
+        if self.job.is_some() {
+            self.waiting = Some((snapshot, mark));
+            return Ok(());
+        }
+        self.start_snapshot(snapshot, mark)
+    }
+
+    /// `mark` is where the journal ended at the flip.
+    fn start_snapshot(&mut self, snapshot: Snapshot, mark: JournalMark) -> Result<(), ImageError> {
         let commit = Commit {
             number: self.next_number()?,
             wall_ns: snapshot.wall_ns,
@@ -356,13 +410,24 @@ impl World {
                 pages: snapshot.heap.pages.max(self.head.heap.pages),
                 ..snapshot.heap
             },
-            journal: self.journal.mark(),
+            journal: mark,
             ..self.head.clone()
         };
         let orders = self.orders();
         let job = self.new_job(commit, orders, Purpose::Keeping);
         self.job = Some(job.with_pages(snapshot.epoch, snapshot.frozen, snapshot.keep));
         Ok(())
+    }
+
+    /// Starts the snapshot that waits, if nothing is in writing; its refusal, if it cannot begin.
+    fn start_waiting(&mut self) -> Option<Progress> {
+        if self.job.is_some() {
+            return None;
+        }
+        let (snapshot, mark) = self.waiting.take()?;
+        let epoch = Some(snapshot.epoch);
+        let started = self.start_snapshot(snapshot, mark);
+        started.err().map(|error| Progress::Abandoned { epoch, error })
     }
 
     /// Orders for a commit that changes nothing but what every commit does.
@@ -409,6 +474,9 @@ impl World {
         if let Some(progress) = self.done.pop_front() {
             return progress;
         }
+        if let Some(refused) = self.start_waiting() {
+            return refused;
+        }
         if self.job.is_none() {
             return self.relieve_journal();
         }
@@ -448,11 +516,17 @@ impl World {
         }
     }
 
-    /// Before a commit's first flush: slots of which one copy is bad are written anew, and those of
+    /// Before a commit's first flush: the record of a head whose last flush nobody heard of is written
+    /// anew (what it names was flushed before it was written at all), slots of which one copy is bad are written anew, and those of
     /// commits that were given up are blanked, so that only acknowledged ones are left behind it.
     fn mend_rings(&mut self) -> Result<(), ImageError> {
         if !self.healed {
-            recover::read_rings(&self.disk).heal(&self.disk)?;
+            let rings = recover::read_rings(&self.disk);
+            rings.heal(&self.disk)?;
+            // Not if a moment was opened in its stead.
+            if !self.settled && rings.commits.get(&self.head.number) == Some(&self.head) {
+                recover::rewrite_record(&self.disk, &self.head)?;
+            }
             self.healed = true;
         }
         // If one cannot be blanked, all wait for the next commit.
@@ -471,6 +545,7 @@ impl World {
         self.parent = Some(core::mem::replace(&mut self.head, job.commit));
         self.highest = self.highest.max(number);
         self.voided.clear();
+        (self.settled, self.relief_failed) = (true, false);
         self.note_readers();
         self.blocks.acknowledged(number, self.head.parent);
         if let Some(parent) = &self.parent {
@@ -513,14 +588,15 @@ impl World {
             self.void.push(job.commit.number);
         }
         let epoch = job.epoch;
+        self.relief_failed |= epoch.is_none();
         job.give_up(&mut self.blocks, &self.disk);
         Progress::Abandoned { epoch, error }
     }
 
     /// When the journal fills, a second commit lets it forget what the head alone covers.
     fn relieve_journal(&mut self) -> Progress {
-        let behind = self.parent.as_ref().is_some_and(|parent| parent.journal.place < self.head.journal.place);
-        if !self.read_only && behind && self.journal.is_pressed(&self.disk) {
+        let wanted = self.journal.is_pressed(&self.disk) && self.is_relief_possible();
+        if wanted && (!self.relief_failed || self.disk.faults.relief_without_pause) {
             let orders = self.orders();
             if let Ok(commit) = self.next_commit(self.head.wall_ns) {
                 self.job = Some(self.new_job(commit, orders, Purpose::Keeping));
@@ -530,6 +606,28 @@ impl World {
         Progress::Idle
     }
 
+    /// Whether a commit that changes nothing gives the journal room: its parent covers more then.
+    fn is_relief_possible(&self) -> bool {
+        let behind = |parent: &Commit| parent.journal.place < self.head.journal.place;
+        !self.read_only && self.parent.as_ref().is_some_and(behind)
+    }
+
+    /// Whether so much is in the journal that a snapshot should come soon.
+    pub fn is_journal_pressed(&self) -> bool {
+        self.journal.is_pressed(&self.disk)
+    }
+
+    /// Gives the journal what room it can have without a snapshot, now.
+    pub fn make_journal_room(&mut self) -> Result<(), ImageError> {
+        self.finish_job();
+        if !self.is_relief_possible() {
+            return Ok(());
+        }
+        let commit = self.next_commit(self.head.wall_ns)?;
+        let orders = self.orders();
+        self.run_commit(commit, orders, Purpose::Keeping).map(drop)
+    }
+
     /// A commit that follows the head and differs in nothing yet.
     fn next_commit(&self, wall_ns: i64) -> Result<Commit, ImageError> {
         Ok(Commit { number: self.next_number()?, wall_ns, ..self.head.clone() })
@@ -537,7 +635,12 @@ impl World {
 
     /// Finishes what is in writing; its outcome waits for the next `step`.
     fn finish_job(&mut self) {
-        while self.job.is_some() {
+        loop {
+            let refused = self.start_waiting();
+            self.done.extend(refused);
+            if self.job.is_none() {
+                return;
+            }
             let progress = if self.unverified.is_empty() {
                 self.advance(Budget::ALL)
             } else {
@@ -582,14 +685,29 @@ impl World {
     /// Makes the journal durable. A failure also fails the snapshot in writing, for the machine
     /// reports a failed flush once.
     pub fn journal_flush(&mut self) -> Result<(), ImageError> {
+        match self.journal_ticket()? {
+            Some(ticket) => self.journal_flushed(ticket.wait()),
+            None => Ok(()),
+        }
+    }
+
+    /// The flush that the journal needs, to be waited for without holding this world, while a snapshot
+    /// is written and flushed; [`World::journal_flushed`] takes the result. `None` if all is durable.
+    pub fn journal_ticket(&mut self) -> Result<Option<JournalTicket>, ImageError> {
         if self.read_only {
             return Err(ImageError::ReadOnly);
         }
-        let flushed = self.journal.flush(&self.disk);
-        if let Err(ImageError::FlushFailed(error)) = &flushed {
+        let begun = self.journal.begin_flush(&self.disk)?;
+        Ok(begun.map(|begun| JournalTicket { disk: self.disk.clone(), begun }))
+    }
+
+    /// Takes over what a flush of the journal came to.
+    pub fn journal_flushed(&mut self, flushed: JournalFlushed) -> Result<(), ImageError> {
+        let ended = self.journal.end_flush(&flushed.begun, flushed.result);
+        if let Err(ImageError::FlushFailed(error)) = &ended {
             self.flush_failed = self.job.as_ref().map(|_| error.clone());
         }
-        flushed
+        ended
     }
 
     /// The records behind what the opened commit covers, as opening found them.

@@ -4,7 +4,7 @@
 //! - R1 At most one snapshot is in writing; its outcome is taken by the mutator exactly once.
 //! - R2 Work on the world happens between two steps of the commit in writing.
 
-use image::{ImageError, Snapshot, World};
+use image::{ImageError, Snapshot, ThinPolicy, World};
 
 /// What became of a snapshot.
 pub type Outcome = Result<(), ImageError>;
@@ -15,7 +15,7 @@ pub trait Desk: Send + Sync {
     fn begin(&self, snapshot: Snapshot) -> Result<(), ImageError>;
     /// The outcome of the last snapshot, if it is there; it is taken.
     fn take_outcome(&self) -> Option<Outcome>;
-    /// Waits for the outcome; `Ok` if nothing is in writing.
+    /// Waits for the outcome of what was handed over; an error if nothing was, for then nothing was saved.
     fn wait(&self) -> Outcome;
     /// Whether a snapshot is in writing, or its outcome was not taken yet.
     fn is_busy(&self) -> bool;
@@ -25,4 +25,9 @@ pub trait Desk: Send + Sync {
     fn with_still_world(&self, work: &mut dyn FnMut(&mut World));
     /// An edit was journalled; it is flushed soon.
     fn note_journalled(&self);
+    /// Moments are to be thinned until nothing is left to let go; a desk with a thread does it there,
+    /// beside the snapshots. What cannot be thinned now is thinned a minute later.
+    fn ask_thinning(&self, policy: &ThinPolicy, wall_ns: i64) {
+        self.with_still_world(&mut |world| while matches!(world.thin(policy, wall_ns), Ok(1..)) {});
+    }
 }

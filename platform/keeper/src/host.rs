@@ -17,7 +17,7 @@ use image::{
 };
 use platform::Clock;
 use vm::heap::{Heap, Roots};
-use vm::interpret::{HostValue, StoreHost};
+use vm::interpret::{HostValue, JournalRefusal, StoreHost};
 use vm::layout::{BLOCK_BYTES, PAGE_BYTES, root};
 
 /// The store of a world that is kept, or of one that is not.
@@ -199,15 +199,23 @@ impl StoreHost for Host {
         answer
     }
 
-    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), String> {
-        let desk = self.desk()?;
-        let kind = u16::try_from(kind).map_err(|_| format!("kind {kind} is above 65535"))?;
-        let mut appended = Ok(());
-        desk.with_world(&mut |world| {
-            appended = world.journal_append(draft, kind, bytes).map(|_| ()).map_err(|error| error.to_string());
-        });
-        appended?;
-        desk.note_journalled();
+    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), JournalRefusal> {
+        let Some(desk) = &self.desk else { return Err(JournalRefusal::NoStore) };
+        let too_high = |_| JournalRefusal::Failed(format!("kind {kind} is above 65535"));
+        let kind = u16::try_from(kind).map_err(too_high)?;
+        let mut appended = Ok(0);
+        desk.with_world(&mut |world| appended = world.journal_append(draft, kind, bytes));
+        if appended == Err(ImageError::JournalFull) {
+            desk.with_still_world(&mut |world| {
+                let made = world.make_journal_room();
+                appended = made.and_then(|()| world.journal_append(draft, kind, bytes));
+            });
+        }
+        match appended {
+            Ok(_) => desk.note_journalled(),
+            Err(ImageError::JournalFull) => return Err(JournalRefusal::Full),
+            Err(error) => return Err(JournalRefusal::Failed(error.to_string())),
+        }
         Ok(())
     }
 

@@ -80,12 +80,11 @@ impl Saver {
         if desk.is_busy() && dirty > TOO_DIRTY_BYTES {
             self.wait(vm, &desk);
         }
-        if (is_due || wants.flip) && !desk.is_busy() {
-            // Before the flip: thinning would finish a snapshot in writing on this thread.
-            if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-                self.thinned_ns = now;
-                self.thin(vm, &desk);
-            }
+        if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
+            self.thinned_ns = now;
+            desk.ask_thinning(&ThinPolicy::usual(vm.heap.used_bytes() as u64), self.clock.wall_ns());
+        }
+        if !desk.is_busy() && (is_due || wants.flip || is_journal_pressed(&desk)) {
             self.begin(vm, &desk)?;
         }
         Ok(())
@@ -117,11 +116,14 @@ impl Saver {
         }
     }
 
-    fn thin(&mut self, vm: &Vm, desk: &Arc<dyn Desk>) {
-        let policy = ThinPolicy::usual(vm.heap.used_bytes() as u64);
-        let wall_ns = self.clock.wall_ns();
-        // What could not be thinned now is thinned a minute later.
-        desk.with_still_world(&mut |world| drop(world.thin(&policy, wall_ns)));
+    /// Waits for the snapshot in writing, if there is one: nothing is frozen then.
+    pub fn settle(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
+        if let Some(desk) = self.desk.clone()
+            && vm.heap.space().frozen().is_some()
+        {
+            self.wait(vm, &desk);
+        }
+        Ok(())
     }
 
     /// Remembers a failed snapshot, and says so once until one succeeds.
@@ -145,7 +147,7 @@ impl Saver {
             if vm.heap.space().frozen().is_some() {
                 self.wait(vm, &desk);
             }
-            if self.failed.is_none() && !self.has_something_to_save(vm) && attempt > 0 {
+            if self.failed.is_none() && !self.has_something_to_save(vm) && (attempt > 0 || is_settled(&desk)) {
                 break;
             }
             self.begin(vm, &desk)?;
@@ -170,4 +172,18 @@ impl Saver {
         }
         if self.has_something_to_save(vm) { self.begin(vm, &desk) } else { Ok(()) }
     }
+}
+
+/// Whether the journal should be relieved by a snapshot.
+fn is_journal_pressed(desk: &Arc<dyn Desk>) -> bool {
+    let mut pressed = false;
+    desk.with_world(&mut |world| pressed = world.is_journal_pressed());
+    pressed
+}
+
+/// Whether what was opened, or saved last, is durable for certain.
+fn is_settled(desk: &Arc<dyn Desk>) -> bool {
+    let mut settled = false;
+    desk.with_world(&mut |world| settled = world.is_settled());
+    settled
 }

@@ -5,7 +5,8 @@
 //! - F2 The lock belongs to the open file (the inode), so a renamed file stays locked. A reader
 //!   beside a writer takes no part in it; it shows itself before it reads a byte, and the writer
 //!   looks for readers before it uses a block again.
-//! - F3 A failed flush is reported once and never retried here (S2 of the contract).
+//! - F3 A failed flush is reported once and never retried here (S2 of the contract). Flushes at the same
+//!   time go through two descriptors that were opened apart, for the kernel reports to each once.
 
 use crate::sys::{self, LockKind};
 use platform::{Store, StoreError, StoreErrorKind};
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 /// A file as a store.
 pub struct FileStore {
     file: File,
+    /// The same file, opened a second time: the kernel tells each of the two of a failed flush.
+    beside: Option<File>,
     path: PathBuf,
     writable: bool,
     is_device: bool,
@@ -82,7 +85,7 @@ impl FileStore {
             });
         }
         let writable = matches!(access, Access::Create | Access::Write);
-        let store = FileStore { file, path: path.to_owned(), writable, is_device };
+        let mut store = FileStore { file, beside: None, path: path.to_owned(), writable, is_device };
         let granted = if access == Access::Beside { store.show_reader()? } else { store.try_lock()? };
         if !granted {
             return Err(StoreError {
@@ -93,7 +96,27 @@ impl FileStore {
                 ),
             });
         }
+        store.beside = store.opened_again()?;
         Ok(store)
+    }
+
+    /// The file by a descriptor of its own, whatever its name is by now; `None` if nobody writes.
+    fn opened_again(&self) -> Result<Option<File>, StoreError> {
+        use std::os::fd::AsRawFd;
+        if !self.writable {
+            return Ok(None);
+        }
+        let link = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK);
+        let again = options.open(link).or_else(|_| options.open(&self.path));
+        let again = again.map_err(|error| self.error("open again", &error))?;
+        let identity = |file: &File| file.metadata().map(|data| (data.dev(), data.ino())).ok();
+        if identity(&again) != identity(&self.file) {
+            let message = format!("{} was replaced while it was opened", self.path.display());
+            return Err(StoreError { kind: StoreErrorKind::Gone, message });
+        }
+        Ok(Some(again))
     }
 
     fn try_lock(&self) -> Result<bool, StoreError> {
@@ -174,6 +197,11 @@ impl Store for FileStore {
 
     fn flush(&self) -> Result<(), StoreError> {
         self.file.sync_data().map_err(|error| self.error("flush", &error))
+    }
+
+    fn flush_beside(&self) -> Result<(), StoreError> {
+        let file = self.beside.as_ref().unwrap_or(&self.file);
+        file.sync_data().map_err(|error| self.error("flush", &error))
     }
 
     fn has_readers(&self) -> Result<bool, StoreError> {

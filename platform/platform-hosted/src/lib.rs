@@ -6,6 +6,7 @@
 //! - H2 Statics exist only where a signal handler must find something (`memory::faults`).
 //!
 //! Unsafe rooms: `memory` (mappings, userfaultfd, signal handlers), `sys` (calls of the C library),
+//! `keeper::signals` (signals taken by a thread), `phase` (two bytes in a shared file),
 //! `window::fonts` (mapped font files).
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]

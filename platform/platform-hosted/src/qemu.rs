@@ -9,6 +9,7 @@ use crate::sys;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,6 +69,40 @@ impl Machine {
         }
         sys::end_with_parent(&mut command);
         command
+    }
+}
+
+/// A line to QEMU's control, by which the machine's power button is pressed.
+pub struct Control {
+    ours: UnixStream,
+    theirs: UnixStream,
+}
+
+impl Control {
+    /// Adds the line to the call.
+    pub fn of(command: &mut Command) -> io::Result<Control> {
+        let (ours, theirs) = UnixStream::pair()?;
+        sys::let_inherit(&theirs)?;
+        command.arg("-chardev").arg(format!("socket,id=control,fd={}", theirs.as_raw_fd()));
+        command.args(["-mon", "chardev=control,mode=control"]);
+        Ok(Control { ours, theirs })
+    }
+
+    /// QEMU has started: its end is its own.
+    pub fn connected(self) -> Button {
+        drop(self.theirs);
+        Button(self.ours)
+    }
+}
+
+/// The machine's power button.
+pub struct Button(UnixStream);
+
+impl Button {
+    /// Asks the machine to end well: the world is saved, then the power goes off.
+    pub fn press(&self) {
+        // A machine that is off already needs no button; what QEMU answers is not read.
+        let _ = (&self.0).write_all(b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"system_powerdown\"}\n");
     }
 }
 

@@ -134,6 +134,12 @@ pub fn memory_file(name: &str) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
+/// Lets programs started from here have a descriptor under the same number.
+pub fn let_inherit(of: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: Y1; plain numbers, and the descriptor is open while `of` is borrowed.
+    checked(unsafe { libc::fcntl(of.as_raw_fd(), libc::F_SETFD, 0) })
+}
+
 /// Makes a program end when the thread that starts it does.
 pub fn end_with_parent(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;

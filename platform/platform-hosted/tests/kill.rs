@@ -73,6 +73,30 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// Pages that a round dirties at least: 2,500 links at random among 51,200 pages and more are
+/// expected on 2,440 of them, and what is made new comes on top.
+const PAGES_A_ROUND: u64 = 2_300;
+
+/// Rounds that were seen to end, and in how long: what was dirtied a second.
+#[derive(Default)]
+struct Pace {
+    rounds: u64,
+    time: Duration,
+}
+
+impl Pace {
+    fn dirtied_mb_per_s(&self) -> f64 {
+        (self.rounds * PAGES_A_ROUND * 4096) as f64 / 1e6 / self.time.as_secs_f64().max(1e-9)
+    }
+}
+
+/// The heap's size as `warm info` tells it.
+fn heap_bytes(world: &str) -> u64 {
+    let info = warm(&["info", world]);
+    let pages = info.out.lines().find_map(|line| line.strip_prefix("heap")?.trim().split(' ').next()?.parse::<u64>().ok());
+    pages.unwrap_or_else(|| panic!("{info:?}")) * 4096
+}
+
 /// Small and repeatable: the times of kills depend on the machine anyhow.
 struct Random(u64);
 
@@ -137,6 +161,9 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
     std::fs::write(&prepare, PREPARE.replace("COUNT", &count.to_string())).unwrap();
     let run = warm(&["run", &world, &prepare]);
     assert_eq!(run.status, 0, "{run:?}");
+    let heap = heap_bytes(&world);
+    assert!(heap >= count * 112, "the heap has {heap} bytes only");
+    let mut pace = Pace::default();
     let phases = folder.path("phase");
     let mut histogram: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut snapshots, mut edits) = (0, 0);
@@ -150,6 +177,7 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let started = Instant::now();
         // Every eighth is killed while it opens, the others while they work; some of those at the
         // moment when a short phase is seen.
         let wait_us = if kill % 8 == 0 { random.below(12_000) } else { 20_000 + random.below(600_000) };
@@ -161,6 +189,11 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
         }
         child.kill().unwrap();
         let (s, e) = acknowledged(child.stdout.take().unwrap());
+        // The opening is part of the time: the pace is at least this.
+        if e > edits {
+            pace.rounds += e - edits;
+            pace.time += started.elapsed();
+        }
         child.wait().unwrap();
         *histogram.entry(phase(&phases)).or_default() += 1;
         snapshots = snapshots.max(s);
@@ -184,10 +217,14 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
     assert_eq!(check.status, 0, "{check:?}");
     println!("{kills} kills by phase: {histogram:?}; {snapshots} snapshots acknowledged");
     println!("longest reopening, the look at the structure included: {longest:?}");
+    println!("{} MB of heap, at least {:.1} MB/s dirtied", heap >> 20, pace.dirtied_mb_per_s());
     let figures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/figures");
     std::fs::create_dir_all(&figures).unwrap();
     std::fs::write(figures.join("kill_cases"), kills.to_string()).unwrap();
     if kills >= 100 {
+        // A machine that is busy with other things slows the pace: the full run holds it to the floor.
+        let floor = if kills >= 1000 { 20.0 } else { 5.0 };
+        assert!(pace.dirtied_mb_per_s() >= floor, "only {:.1} MB/s were dirtied", pace.dirtied_mb_per_s());
         for phase in ["run", "scavenge", "write", "flush", "commit", "recovery"] {
             assert!(histogram.contains_key(phase), "no kill fell in {phase}: {histogram:?}");
         }

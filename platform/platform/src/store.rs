@@ -69,6 +69,12 @@ pub trait Store: Send + Sync {
     /// Returns when everything written before the call is durable (S1, S2).
     fn flush(&self) -> Result<(), StoreError>;
 
+    /// As [`Store::flush`], and may run at the same time as one from another thread: a failure that
+    /// concerns what was written before both calls is told to both.
+    fn flush_beside(&self) -> Result<(), StoreError> {
+        self.flush()
+    }
+
     /// Whether anybody else reads the store now, without a lock that would keep this writer out:
     /// what such a reader may reach is not written over. A reader shows itself before it reads.
     fn has_readers(&self) -> Result<bool, StoreError> {

@@ -17,7 +17,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_seeded");
 /// When the cuts fall: before the program's first word too, by operations.
 const SPAN: Span = Span { operations: 500, time: Duration::from_millis(150) };
 /// In so long an edit is on the disk: flushed within 100 ms, and a machine that is busy.
-const SOON: Duration = Duration::from_millis(300);
+const SOON: Duration = Duration::from_millis(200);
 /// Cuts that one world lives through before a new one is put in.
 const LIVES: u64 = 8;
 

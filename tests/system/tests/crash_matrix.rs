@@ -17,6 +17,13 @@ fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
+/// Leaves a count where the benchmarks look for it.
+fn leave_figure(name: &str, count: usize) {
+    let figures = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/figures");
+    std::fs::create_dir_all(&figures).expect("a folder for figures");
+    std::fs::write(figures.join(name), count.to_string()).expect("a figure");
+}
+
 /// Everything that one script is put through.
 fn put_through(seed: u64, bugs: Faults, every: usize) -> Findings {
     let script = Script::of(seed, ACTS);
@@ -37,7 +44,7 @@ fn put_specimens_through(bugs: Faults) -> Findings {
 }
 
 /// Bugs that no crash of these scripts shows soon, or at all: each has a case of its own, with the
-/// proof that the case is silent without the bug, in `image/tests/seeded.rs`.
+/// proof that the case is silent without the bug, in `image/tests/seeded.rs` or `debts.rs`.
 const ELSEWHERE: &[&str] = &[
     "ignore_journal_flush_failure",
     "free_unknown_commit",
@@ -51,6 +58,10 @@ const ELSEWHERE: &[&str] = &[
     "superblock_before_commit",
     "drop_lost_names",
     "restore_replays_journal",
+    "trust_inherited_records",
+    "journal_trouble_unheeded",
+    "relief_without_pause",
+    "flush_within_step",
 ];
 
 #[test]
@@ -79,6 +90,7 @@ fn no_acknowledged_loss_and_no_silent_corruption() {
     println!("{} distinct cases from {scripts} scripts in {:?}", whole.distinct.len(), start.elapsed());
     println!("{}", whole.table.print());
     assert!(whole.failures.is_empty(), "\n{}", whole.failures.join("\n"));
+    leave_figure("fault_cases", whole.distinct.len());
     if wanted >= 100_000 {
         assert_eq!(whole.table.empty_cells(), (vec![], vec![]), "cells without a case");
     }

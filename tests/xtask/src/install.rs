@@ -4,7 +4,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A program that tests run, and the Debian package that holds it.
-const TOOLS: &[(&str, &str)] = &[("fusermount3", "fuse3"), ("Xvfb", "xvfb"), ("xdotool", "xdotool")];
+const TOOLS: &[(&str, &str)] = &[
+    ("fusermount3", "fuse3"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("Xvfb", "xvfb"),
+    ("xdotool", "xdotool"),
+];
 
 fn is_there(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();

@@ -55,6 +55,22 @@ impl Heap {
         Some(self.write_new(start, class, format, slots))
     }
 
+    /// Allocates an object of one raw word, by its whole header.
+    #[inline(always)]
+    pub(crate) fn allocate_words(&mut self, header: u64, word: u64) -> Option<Word> {
+        let start = self.eden.next;
+        if self.eden.end - start < 16 {
+            let header = Header(header);
+            let object = self.allocate_slowly(header.class(), header.format(), 1)?;
+            self.store_raw(object, 0, word);
+            return Some(object);
+        }
+        self.eden.next = start + 16;
+        self.words.store(start, header);
+        self.words.store(start + 8, word);
+        Some(Word::reference(start))
+    }
+
     #[cold]
     fn allocate_slowly(&mut self, class: ClassIndex, format: u8, slots: usize) -> Option<Word> {
         let words = Extent::of_object(slots).words;

@@ -16,6 +16,8 @@
 //!
 //! Knows: bytecodes, layout. Must not know: frames, the heap.
 
+#![allow(unsafe_code, reason = "room: interpreter loop")]
+
 use crate::bytecode::{Admitted, Instruction, Opcode, frame_flags};
 use crate::layout::Word;
 use crate::primitive::Primitive;
@@ -29,7 +31,21 @@ macro_rules! kinds {
         #[repr(u8)]
         #[allow(missing_docs)]
         pub enum Kind { $($name),* }
+
+        impl Kind {
+            const ALL: &[Kind] = &[$(Kind::$name),*];
+        }
     };
+}
+
+impl Kind {
+    /// The kind with a number; what has none can't be reached.
+    #[inline(always)]
+    fn of(number: u8) -> Kind {
+        debug_assert!((number as usize) < Kind::ALL.len());
+        // SAFETY: operations are made by `operation` and `with_kind` alone, of kinds; a kind is a u8.
+        unsafe { core::mem::transmute::<u8, Kind>(number) }
+    }
 }
 
 kinds! {
@@ -43,26 +59,93 @@ kinds! {
     BitAnd BitOr BitXor BitShift Divide At AtPut Size Value Value1 Identical NotIdentical Class
     // Fused.
     LessJump GreaterJump LessEqualJump GreaterEqualJump EqualJump IdenticalJump
-    TempAddInteger TempSubtractInteger PushTempTemp PopTempJumpBack TempReturn TempInstVarReturn
+    TempAddInteger TempSubtractInteger TempIncrement PushTempTemp TempReturn InstVarReturn
+    TempSend InstVarSend PopPushTemp PopTempPushTemp PopReturnReceiver
+    TempsLessJump TempsGreaterJump TempsLessEqualJump TempsGreaterEqualJump TempsEqualJump
     // The machine's own.
     Perform FinishProcess DropReturn Unreachable
 }
 
-/// One operation.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Operation {
+/// One operation: from the low bits on its kind, its plain kind, and both operands. One word, so
+/// that it is fetched by one load and only what an arm needs of it is taken apart.
+#[derive(Clone, Copy)]
+pub struct Operation(u64);
+
+impl Operation {
     /// What it does, perhaps together with its successors.
-    pub kind: Kind,
+    #[inline(always)]
+    pub fn kind(self) -> Kind {
+        Kind::of(self.0 as u8)
+    }
+
     /// What it does alone.
-    pub plain: Kind,
-    /// The second operand: temporaries as distance from the frame pointer, argument counts.
-    pub b: i16,
+    #[inline(always)]
+    pub fn plain(self) -> Kind {
+        Kind::of((self.0 >> 8) as u8)
+    }
+
     /// The first operand.
-    pub a: i32,
+    #[inline(always)]
+    pub fn a(self) -> i32 {
+        (self.0 >> 32) as i32
+    }
+
+    /// The second operand: temporaries as distance from the frame pointer, argument counts.
+    #[inline(always)]
+    pub fn b(self) -> i16 {
+        (self.0 >> 16) as i16
+    }
+
+    fn with_kind(self, kind: Kind) -> Operation {
+        Operation(self.0 & !0xff | kind as u64)
+    }
 }
 
-const _: () = assert!(size_of::<Operation>() == 8);
+/// What a method does that needs no frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quick {
+    /// It needs one.
+    No,
+    /// Answers the receiver.
+    Receiver,
+    /// Answers a slot of the receiver.
+    Slot(u32),
+    /// Stores its only argument into a slot of the receiver.
+    SetSlot(u32),
+    /// Answers an immediate.
+    Immediate(Word),
+    /// Answers a literal.
+    Literal(u32),
+    /// Answers nil.
+    Nil,
+    /// Answers true or false.
+    Boolean(bool),
+}
+
+impl Quick {
+    /// Finds out what the operations of a method without marks do.
+    pub fn of(operations: &[Operation], arguments: usize, temps: usize) -> Quick {
+        let at = |n: usize| operations.get(n).map_or(Kind::Unreachable, |o| o.plain());
+        let Some(&first) = operations.first() else { return Quick::No };
+        let index = first.a() as u32;
+        match (at(0), at(1), at(2)) {
+            (Kind::ReturnReceiver, ..) => Quick::Receiver,
+            (Kind::PushReceiver, Kind::ReturnTop, _) => Quick::Receiver,
+            (Kind::PushInstVar, Kind::ReturnTop, _) => Quick::Slot(index),
+            (Kind::PushInteger, Kind::ReturnTop, _) => Quick::Immediate(Word(first.a() as i64 as u64)),
+            (Kind::PushLiteral, Kind::ReturnTop, _) => Quick::Literal(index),
+            (Kind::PushNil, Kind::ReturnTop, _) => Quick::Nil,
+            (Kind::PushTrue, Kind::ReturnTop, _) => Quick::Boolean(true),
+            (Kind::PushFalse, Kind::ReturnTop, _) => Quick::Boolean(false),
+            (Kind::PushTemp, Kind::PopInstVar, Kind::ReturnReceiver)
+                if arguments == 1 && first.b() == -(temps as i16) =>
+            {
+                Quick::SetSlot(operations[1].a() as u32)
+            }
+            _ => Quick::No,
+        }
+    }
+}
 
 /// One further receiver class of a send site.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +212,8 @@ pub struct Code {
     pub is_block: bool,
     /// The primitive, if it has one that the machine knows.
     pub primitive: Option<Primitive>,
+    /// What it does, if it needs no frame.
+    pub quick: Quick,
     /// Named slots that the receiver must have.
     pub named_slots: usize,
     /// The CompiledCode; for the machine's own code a SmallInteger that names it.
@@ -204,7 +289,8 @@ pub fn decode(
 }
 
 fn operation(kind: Kind, a: i32, b: i16) -> Operation {
-    Operation { kind, plain: kind, b, a }
+    let kind = kind as u64;
+    Operation(kind | kind << 8 | (b as u16 as u64) << 16 | (a as u32 as u64) << 32)
 }
 
 fn translate(
@@ -295,23 +381,42 @@ fn send_kind(opcode: Opcode) -> Kind {
 /// every loop still polls.
 fn fuse(operations: &mut [Operation]) {
     for n in 0..operations.len() {
-        let at = |d: usize| operations.get(n + d).map_or(Kind::Unreachable, |o| o.plain);
-        let next = operations.get(n + 1).copied();
-        let forward = next.is_some_and(|o| o.a >= 0);
-        let conditional = matches!(at(1), Kind::JumpFalse | Kind::JumpTrue) && forward;
+        let at = |d: usize| operations.get(n + d).map_or(Kind::Unreachable, |o| o.plain());
+        // A fused jump goes forward, so that every loop polls.
+        let is_condition = |d: usize| {
+            matches!(at(d), Kind::JumpFalse | Kind::JumpTrue)
+                && operations.get(n + d).is_some_and(|o| o.a() >= 0)
+        };
+        let conditional = is_condition(1);
+        let is_temp_pair = at(0) == Kind::PushTemp && at(1) == Kind::PushTemp;
         let fused = match (at(0), at(1), at(2)) {
+            (_, _, Kind::Less) if is_temp_pair && is_condition(3) => Kind::TempsLessJump,
+            (_, _, Kind::Greater) if is_temp_pair && is_condition(3) => Kind::TempsGreaterJump,
+            (_, _, Kind::LessEqual) if is_temp_pair && is_condition(3) => Kind::TempsLessEqualJump,
+            (_, _, Kind::GreaterEqual) if is_temp_pair && is_condition(3) => Kind::TempsGreaterEqualJump,
+            (_, _, Kind::Equal) if is_temp_pair && is_condition(3) => Kind::TempsEqualJump,
             (Kind::Less, ..) if conditional => Kind::LessJump,
             (Kind::Greater, ..) if conditional => Kind::GreaterJump,
             (Kind::LessEqual, ..) if conditional => Kind::LessEqualJump,
             (Kind::GreaterEqual, ..) if conditional => Kind::GreaterEqualJump,
             (Kind::Equal, ..) if conditional => Kind::EqualJump,
             (Kind::Identical, ..) if conditional => Kind::IdenticalJump,
+            (Kind::PushTemp, Kind::PushInteger, Kind::Add) if at(3) == Kind::PopTemp => {
+                Kind::TempIncrement
+            }
             (Kind::PushTemp, Kind::PushInteger, Kind::Add) => Kind::TempAddInteger,
             (Kind::PushTemp, Kind::PushInteger, Kind::Subtract) => Kind::TempSubtractInteger,
             (Kind::PushTemp, Kind::PushTemp, _) => Kind::PushTempTemp,
+            (Kind::PushTemp | Kind::PushReceiver, Kind::Send, _) => Kind::TempSend,
+            (Kind::PushTemp, Kind::ReturnTop | Kind::BlockReturn, _) => Kind::TempReturn,
+            (Kind::PushInstVar, Kind::ReturnTop | Kind::BlockReturn, _) => Kind::InstVarReturn,
+            (Kind::PushInstVar, Kind::Send, _) => Kind::InstVarSend,
+            (Kind::Pop, Kind::PushTemp | Kind::PushReceiver, _) => Kind::PopPushTemp,
+            (Kind::PopTemp, Kind::PushTemp | Kind::PushReceiver, _) => Kind::PopTempPushTemp,
+            (Kind::Pop, Kind::ReturnReceiver, _) => Kind::PopReturnReceiver,
             _ => continue,
         };
-        operations[n].kind = fused;
+        operations[n] = operations[n].with_kind(fused);
     }
 }
 
@@ -362,6 +467,7 @@ impl OwnCode {
             flags: 0,
             is_block: false,
             primitive: None,
+            quick: Quick::No,
             named_slots: 0,
             object: Word::small(self as i64),
             method_class: nil,

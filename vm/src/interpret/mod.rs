@@ -31,7 +31,7 @@ mod vm;
 
 pub use initialize::{Initializers, StillClock};
 pub use vm::{
-    Counters, Doorbell, Ended, Handle, HostValue, Next, NoStore, QUANTUM, RunEnd, STACK_WORDS,
+    Counters, Doorbell, Ended, Handle, HostValue, JournalRefusal, Next, NoStore, QUANTUM, RunEnd, STACK_WORDS,
     StoreHost, Vm, VmConfig, VmStress,
 };
 pub(crate) use process::{list, state};

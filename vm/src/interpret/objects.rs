@@ -5,6 +5,11 @@ use crate::layout::{ClassIndex, Format, Header, KnownClass, KnownObject, Word};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// The header of a Float without hash and flags, and the bits of it that class, format and size are.
+const FLOAT_HEADER: u64 = Header::new(KnownClass::BoxedFloat64.index(), Format::Words64 as u8, 1).0;
+const FLOAT_MASK: u64 = 0xffc0_0000_1fff_ffff;
+const _: () = assert!(FLOAT_HEADER & !FLOAT_MASK == 0);
+
 impl Vm {
     /// A slot of an object that has it.
     #[inline(always)]
@@ -63,7 +68,7 @@ impl Vm {
     /// Whether the word is nil, or has become nil.
     #[inline(always)]
     pub(crate) fn is_nil(&self, word: Word) -> bool {
-        word == self.nil || self.heap.resolve(word) == self.nil
+        word == self.nil || self.forwarders && self.heap.resolve(word) == self.nil
     }
 
     /// Whether two words are one object, through forwarders.
@@ -87,6 +92,11 @@ impl Vm {
     /// Both as floats, if one is a Float and the other a Float or an integer that a float holds.
     #[inline(always)]
     pub(crate) fn two_floats(&self, a: Word, b: Word) -> Option<(f64, f64)> {
+        if a.is_reference() && b.is_reference() {
+            let (p, q) = (self.header(a).0, self.header(b).0);
+            return ((p & FLOAT_MASK) == FLOAT_HEADER && (q & FLOAT_MASK) == FLOAT_HEADER)
+                .then(|| (f64::from_bits(self.heap.raw(a, 0)), f64::from_bits(self.heap.raw(b, 0))));
+        }
         match (self.float_value(a), self.float_value(b)) {
             (Some(x), Some(y)) => Some((x, y)),
             (Some(x), None) => Some((x, exact_float(b)?)),
@@ -98,10 +108,7 @@ impl Vm {
     /// The value of a Float.
     #[inline(always)]
     pub(crate) fn float_value(&self, word: Word) -> Option<f64> {
-        if word.is_reference()
-            && self.header(word).class().0 == KnownClass::BoxedFloat64 as u32
-            && self.slot_count(word) == 1
-        {
+        if word.is_reference() && self.header(word).0 & FLOAT_MASK == FLOAT_HEADER {
             return Some(f64::from_bits(self.heap.raw(word, 0)));
         }
         None
@@ -110,10 +117,7 @@ impl Vm {
     /// A new Float, if there is room.
     #[inline(always)]
     pub(crate) fn new_float(&mut self, value: f64) -> Option<Word> {
-        let float =
-            self.heap.allocate(KnownClass::BoxedFloat64.index(), Format::Words64 as u8, 1)?;
-        self.heap.store_raw(float, 0, value.to_bits());
-        Some(float)
+        self.heap.allocate_words(FLOAT_HEADER, value.to_bits())
     }
 
     /// A new object of reference slots, all nil.

@@ -43,6 +43,9 @@ pub(crate) mod state {
 pub(crate) const PRIORITIES: i64 = 100;
 /// Polls between two looks at what the heap asks for.
 const TEND_EVERY: u64 = 16;
+/// Polls between two looks at the ready queues when nothing arrived: whoever makes a process ready
+/// looks at once; this is for a world that changes its queues itself.
+const PREEMPT_EVERY: u64 = 16;
 /// The priority of a process that is started from outside.
 pub(super) const USER_PRIORITY: i64 = 40;
 
@@ -122,7 +125,9 @@ impl Vm {
         if bits & Doorbell::SEMAPHORES != 0 {
             self.signal_external();
         }
+        let mut look = bits != 0 || self.heap.has_fired() || self.counters.polls % PREEMPT_EVERY == 0;
         if self.timer.is_some_and(|deadline| self.clock.monotonic_ns() >= deadline) {
+            look = true;
             self.timer = None;
             let semaphore = replace(&mut self.timer_semaphore, self.nil);
             self.signal(semaphore);
@@ -130,7 +135,7 @@ impl Vm {
         if self.heap.has_fired() {
             self.signal_known(KnownObject::FinalizationSemaphore);
         }
-        let next = self.preempt();
+        let next = if look { self.preempt() } else { Next::Go };
         if bits & Doorbell::STOP != 0 {
             self.end = Some(RunEnd::Budget);
             return Next::Leave;

@@ -13,7 +13,7 @@
 
 #![allow(unsafe_code, reason = "room: interpreter loop")]
 
-use super::code::{Code, Kind, Operation, Site};
+use super::code::{Code, Kind, Operation, Quick, Site};
 use super::stack::{CLOSURE, CODE, DISTANCE, HEADER_WORDS, MARKS, RESERVE, RETURN, SLOW_RETURN};
 use super::vm::{Next, Vm};
 use crate::layout::{Header, IMMUTABLE, KnownClass, Word, block_closure};
@@ -89,7 +89,7 @@ impl Vm {
         }
         macro_rules! temp {
             ($op:expr) => {
-                *fp.offset($op.b as isize)
+                *fp.offset($op.b() as isize)
             };
         }
         macro_rules! answer {
@@ -98,7 +98,7 @@ impl Vm {
                 if *fp.add(MARKS) & SLOW_RETURN != 0 {
                     slow!(self.slow_return(Word(value)));
                 }
-                let base = fp.offset($op.b as isize);
+                let base = fp.offset($op.b() as isize);
                 ip = (*fp.add(RETURN) - 1) as *const Operation;
                 fp = fp.sub((*fp.add(DISTANCE) >> 2) as usize);
                 sp = base;
@@ -142,11 +142,11 @@ impl Vm {
                 let (x, y) = (*sp.sub(1), *sp);
                 if integers!(x, y) {
                     let jump = *ip;
-                    let wanted = jump.plain == Kind::JumpTrue;
+                    let wanted = jump.plain() == Kind::JumpTrue;
                     sp = sp.sub(2);
                     ip = ip.add(1);
                     if ((x as i64) $operator (y as i64)) == wanted {
-                        ip = ip.offset(jump.a as isize);
+                        ip = ip.offset(jump.a() as isize);
                     }
                     continue;
                 }
@@ -154,6 +154,26 @@ impl Vm {
                     replace2!(bool_word!(p $operator q));
                 }
                 $op
+            }};
+        }
+        // Two temporaries are compared, and a jump depends on it: four operations in one.
+        macro_rules! compare_temps_jump {
+            ($op:expr, $operator:tt) => {{
+                let (x, y) = (temp!($op), temp!((*ip)));
+                if integers!(x, y) {
+                    let jump = *ip.add(2);
+                    ip = ip.add(3);
+                    if ((x as i64) $operator (y as i64)) == (jump.plain() == Kind::JumpTrue) {
+                        ip = ip.offset(jump.a() as isize);
+                    }
+                    continue;
+                }
+                let compare = *ip.add(1);
+                ip = ip.add(2);
+                *sp.add(1) = x;
+                *sp.add(2) = y;
+                sp = sp.add(2);
+                compare_jump!(compare, $operator)
             }};
         }
         macro_rules! arithmetic {
@@ -184,11 +204,11 @@ impl Vm {
             ($op:expr, $wanted:expr, $other:expr) => {{
                 let value = *sp;
                 if value == $wanted {
-                    if $op.a < 0 {
+                    if $op.a() < 0 {
                         poll!();
                     }
                     sp = sp.sub(1);
-                    ip = ip.offset($op.a as isize);
+                    ip = ip.offset($op.a() as isize);
                     continue;
                 }
                 if value == $other {
@@ -211,7 +231,7 @@ impl Vm {
             }
             let op = *ip;
             ip = ip.add(1);
-            let kind = if SINGLE { op.plain } else { op.kind };
+            let kind = if SINGLE { op.plain() } else { op.kind() };
             // Arms either go on with the loop, or answer the operation whose send is to be made.
             let send: Operation = match kind {
                 Kind::PushReceiver => push!(temp!(op)),
@@ -219,8 +239,8 @@ impl Vm {
                 Kind::PushTrue => push!(self.true_word.0),
                 Kind::PushFalse => push!(self.false_word.0),
                 Kind::PushThisContext => slow!(self.push_this_context()),
-                Kind::PushInteger => push!(op.a as i64 as u64),
-                Kind::PushLiteral => push!(code!().literals.get_unchecked(op.a as usize).0),
+                Kind::PushInteger => push!(op.a() as i64 as u64),
+                Kind::PushLiteral => push!(code!().literals.get_unchecked(op.a() as usize).0),
                 Kind::PushTemp => push!(temp!(op)),
                 Kind::PushTempTemp => {
                     let second = *ip;
@@ -230,21 +250,21 @@ impl Vm {
                     sp = sp.add(2);
                     continue;
                 }
-                Kind::PushInstVar => push!(self.slot(Word(temp!(op)), op.a as usize).0),
+                Kind::PushInstVar => push!(self.slot(Word(temp!(op)), op.a() as usize).0),
                 Kind::PushBinding => {
-                    let binding = *code!().literals.get_unchecked(op.a as usize);
+                    let binding = *code!().literals.get_unchecked(op.a() as usize);
                     push!(self.slot(binding, 1).0)
                 }
                 Kind::PushRemote => {
                     let vector = Word(temp!(op));
-                    if !self.is_vector(vector, op.a as usize) {
-                        slow!(self.broken_vector(op.b));
+                    if !self.is_vector(vector, op.a() as usize) {
+                        slow!(self.broken_vector(op.b()));
                     }
-                    push!(self.slot(vector, op.a as usize).0)
+                    push!(self.slot(vector, op.a() as usize).0)
                 }
-                Kind::PushNewVector => slow!(self.push_array(op.a as usize, true)),
-                Kind::PushArray => slow!(self.push_array(op.a as usize, false)),
-                Kind::PushClosure => slow!(self.push_closure(op.a as usize, op.b as usize)),
+                Kind::PushNewVector => slow!(self.push_array(op.a() as usize, true)),
+                Kind::PushArray => slow!(self.push_array(op.a() as usize, false)),
+                Kind::PushClosure => slow!(self.push_closure(op.a() as usize, op.b() as usize)),
                 Kind::Dup => push!(*sp),
                 Kind::Pop => {
                     sp = sp.sub(1);
@@ -260,18 +280,18 @@ impl Vm {
                     continue;
                 }
                 Kind::StoreInstVar | Kind::PopInstVar => {
-                    let receiver = Word(*fp.offset(op.b as isize));
+                    let receiver = Word(*fp.offset(op.b() as isize));
                     if self.header(receiver).0 & IMMUTABLE != 0 {
-                        slow!(self.immutable_store(receiver, op.a as usize, kind == Kind::PopInstVar));
+                        slow!(self.immutable_store(receiver, op.a() as usize, kind == Kind::PopInstVar));
                     }
-                    self.put(receiver, op.a as usize, Word(*sp));
+                    self.put(receiver, op.a() as usize, Word(*sp));
                     if kind == Kind::PopInstVar {
                         sp = sp.sub(1);
                     }
                     continue;
                 }
                 Kind::StoreBinding | Kind::PopBinding => {
-                    let binding = *code!().literals.get_unchecked(op.a as usize);
+                    let binding = *code!().literals.get_unchecked(op.a() as usize);
                     self.put(binding, 1, Word(*sp));
                     if kind == Kind::PopBinding {
                         sp = sp.sub(1);
@@ -280,45 +300,45 @@ impl Vm {
                 }
                 Kind::StoreRemote | Kind::PopRemote => {
                     let vector = Word(temp!(op));
-                    if !self.is_vector(vector, op.a as usize) {
-                        slow!(self.broken_vector(op.b));
+                    if !self.is_vector(vector, op.a() as usize) {
+                        slow!(self.broken_vector(op.b()));
                     }
-                    self.put(vector, op.a as usize, Word(*sp));
+                    self.put(vector, op.a() as usize, Word(*sp));
                     if kind == Kind::PopRemote {
                         sp = sp.sub(1);
                     }
                     continue;
                 }
                 Kind::Jump => {
-                    ip = ip.offset(op.a as isize);
+                    ip = ip.offset(op.a() as isize);
                     continue;
                 }
                 Kind::JumpBack => {
                     poll!();
-                    ip = ip.offset(op.a as isize);
+                    ip = ip.offset(op.a() as isize);
                     continue;
                 }
                 Kind::JumpTrue => jump_on!(op, self.true_word.0, self.false_word.0),
                 Kind::JumpFalse => jump_on!(op, self.false_word.0, self.true_word.0),
                 Kind::JumpNil | Kind::JumpNotNil => {
                     if (self.is_nil(Word(*sp))) == (kind == Kind::JumpNil) {
-                        if op.a < 0 {
+                        if op.a() < 0 {
                             poll!();
                         }
-                        ip = ip.offset(op.a as isize);
+                        ip = ip.offset(op.a() as isize);
                     }
                     sp = sp.sub(1);
                     continue;
                 }
                 Kind::ReturnTop | Kind::BlockReturn => answer!(op, *sp),
-                Kind::ReturnReceiver => answer!(op, *fp.offset(op.b as isize)),
+                Kind::ReturnReceiver => answer!(op, *fp.offset(op.b() as isize)),
                 Kind::NonLocalReturn => slow!(self.non_local_return()),
                 Kind::Add => arithmetic!(op, +, x, y, (x as i64).checked_add((y - ONE) as i64).map(|v| v as u64)),
                 Kind::Subtract => arithmetic!(op, -, x, y, (x as i64).checked_sub((y - ONE) as i64).map(|v| v as u64)),
                 Kind::Multiply => arithmetic!(op, *, x, y,
                     ((x - ONE) as i64).checked_mul(y as i64 >> 2).map(|v| v as u64 + ONE)),
                 Kind::TempAddInteger | Kind::TempSubtractInteger => {
-                    let (x, y) = (temp!(op), (*ip).a as i64 as u64);
+                    let (x, y) = (temp!(op), (*ip).a() as i64 as u64);
                     let send = *ip.add(1);
                     ip = ip.add(2);
                     if x & 3 == 1 {
@@ -348,6 +368,53 @@ impl Vm {
                 Kind::LessEqualJump => compare_jump!(op, <=),
                 Kind::GreaterEqualJump => compare_jump!(op, >=),
                 Kind::EqualJump => compare_jump!(op, ==),
+                Kind::TempsLessJump => compare_temps_jump!(op, <),
+                Kind::TempsGreaterJump => compare_temps_jump!(op, >),
+                Kind::TempsLessEqualJump => compare_temps_jump!(op, <=),
+                Kind::TempsGreaterEqualJump => compare_temps_jump!(op, >=),
+                Kind::TempsEqualJump => compare_temps_jump!(op, ==),
+                Kind::TempIncrement => {
+                    let (x, y) = (temp!(op), (*ip).a() as i64 as u64);
+                    if x & 3 == 1 {
+                        if let Some(sum) = (x as i64).checked_add((y - ONE) as i64) {
+                            temp!((*ip.add(2))) = sum as u64;
+                            ip = ip.add(3);
+                            continue;
+                        }
+                    }
+                    let send = *ip.add(1);
+                    ip = ip.add(2);
+                    *sp.add(1) = x;
+                    *sp.add(2) = y;
+                    sp = sp.add(2);
+                    send
+                }
+                Kind::TempSend => {
+                    sp = sp.add(1);
+                    *sp = temp!(op);
+                    ip = ip.add(1);
+                    *ip.sub(1)
+                }
+                Kind::InstVarSend => {
+                    sp = sp.add(1);
+                    *sp = self.slot(Word(temp!(op)), op.a() as usize).0;
+                    ip = ip.add(1);
+                    *ip.sub(1)
+                }
+                Kind::PopPushTemp => {
+                    *sp = temp!((*ip));
+                    ip = ip.add(1);
+                    continue;
+                }
+                Kind::PopTempPushTemp => {
+                    temp!(op) = *sp;
+                    *sp = temp!((*ip));
+                    ip = ip.add(1);
+                    continue;
+                }
+                Kind::TempReturn => answer!((*ip), temp!(op)),
+                Kind::InstVarReturn => answer!((*ip), self.slot(Word(temp!(op)), op.a() as usize).0),
+                Kind::PopReturnReceiver => answer!((*ip), temp!((*ip))),
                 Kind::FloorDivide | Kind::Modulo => {
                     let (x, y) = (*sp.sub(1), *sp);
                     if integers!(x, y) && y != ONE {
@@ -408,8 +475,8 @@ impl Vm {
                     let jump = *ip;
                     sp = sp.sub(2);
                     ip = ip.add(1);
-                    if same == (jump.plain == Kind::JumpTrue) {
-                        ip = ip.offset(jump.a as isize);
+                    if same == (jump.plain() == Kind::JumpTrue) {
+                        ip = ip.offset(jump.a() as isize);
                     }
                     continue;
                 }
@@ -455,10 +522,10 @@ impl Vm {
                 }
                 Kind::Value | Kind::Value1 => {
                     poll!();
-                    let arguments = op.b as usize;
+                    let arguments = op.b() as usize;
                     let closure = Word(*sp.sub(arguments));
                     if self.class_index(closure) == KnownClass::BlockClosure as u32 {
-                        let site = code!().sites.as_ptr().add(op.a as usize).cast_mut();
+                        let site = code!().sites.as_ptr().add(op.a() as usize).cast_mut();
                         let object = self.slot(closure, block_closure::CODE);
                         let mut target = (*site).block;
                         if target.is_null() || (*target).object != object {
@@ -501,8 +568,8 @@ impl Vm {
                 Kind::Send => op,
                 Kind::SendSuper => {
                     poll!();
-                    let site = code!().sites.as_ptr().add(op.a as usize).cast_mut();
-                    slow!(self.send_super(site, op.b as usize));
+                    let site = code!().sites.as_ptr().add(op.a() as usize).cast_mut();
+                    slow!(self.send_super(site, op.b() as usize));
                 }
                 Kind::Perform => {
                     poll!();
@@ -513,15 +580,13 @@ impl Vm {
                     if *fp.add(MARKS) & SLOW_RETURN != 0 {
                         self.note_return_from(fp);
                     }
-                    let base = fp.offset(op.b as isize);
+                    let base = fp.offset(op.b() as isize);
                     ip = (*fp.add(RETURN) - 1) as *const Operation;
                     fp = fp.sub((*fp.add(DISTANCE) >> 2) as usize);
                     sp = base.sub(1);
                     continue;
                 }
-                Kind::Unreachable | Kind::PopTempJumpBack | Kind::TempReturn | Kind::TempInstVarReturn => {
-                    slow!(self.unreachable_code())
-                }
+                Kind::Unreachable => slow!(self.unreachable_code()),
             };
 
             // A send.
@@ -531,8 +596,8 @@ impl Vm {
                 ip = ip.sub(1);
                 slow!(self.poll());
             }
-            let arguments = send.b as usize;
-            let site = code!().sites.as_ptr().add(send.a as usize).cast_mut();
+            let arguments = send.b() as usize;
+            let site = code!().sites.as_ptr().add(send.a() as usize).cast_mut();
             let class = self.class_index(Word(*sp.sub(arguments)));
             let mut target = (*site).target;
             if (*site).class != class {
@@ -542,6 +607,30 @@ impl Vm {
                 }
             }
             let method = &*target;
+            if method.quick != Quick::No {
+                let base = sp.sub(arguments);
+                let receiver = Word(*base);
+                if let Quick::Slot(index) = method.quick {
+                    sp = base;
+                    *sp = self.slot(receiver, index as usize).0;
+                    continue;
+                }
+                let value = match method.quick {
+                    Quick::Immediate(word) => word.0,
+                    Quick::Literal(index) => method.literals.get_unchecked(index as usize).0,
+                    Quick::Nil => self.nil.0,
+                    Quick::Boolean(value) => bool_word!(value),
+                    Quick::SetSlot(index) if self.header(receiver).0 & IMMUTABLE == 0 => {
+                        self.put(receiver, index as usize, Word(*sp));
+                        receiver.0
+                    }
+                    Quick::SetSlot(_) => slow!(self.activate(target, arguments)),
+                    Quick::Receiver | Quick::Slot(_) | Quick::No => receiver.0,
+                };
+                sp = base;
+                *sp = value;
+                continue;
+            }
             if let Some(primitive) = method.primitive {
                 save!();
                 if self.forwarders {

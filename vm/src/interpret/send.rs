@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code, reason = "room: interpreter loop")]
 
-use super::code::{Case, Code, MAX_CASES, OwnCode, Site};
+use super::code::{Case, Code, MAX_CASES, OwnCode, Quick, Site};
 use super::stack::{CLOSURE, CODE, DISTANCE, HEADER_WORDS, MARKS, RETURN};
 use super::vm::{Next, Vm};
 use crate::bytecode::{self, Admitted, CodeView, Flaw, FrameWord, LiteralKind, frame_flags};
@@ -175,6 +175,11 @@ impl Vm {
         starts.push(bytes.len() as u32);
         let name = self.slot(object, compiled_code::PRIMITIVE);
         let primitive = if is_block { None } else { self.text(name).and_then(|n| primitive::find(&n, frame.arguments.into())) };
+        let quick = if is_block || primitive.is_some() || frame.flags != 0 {
+            Quick::No
+        } else {
+            Quick::of(&operations, frame.arguments as usize, temps)
+        };
         Code {
             operations: operations.into_boxed_slice(),
             sites,
@@ -188,6 +193,7 @@ impl Vm {
             flags: frame.flags,
             is_block,
             primitive,
+            quick,
             named_slots: admitted.named_slots,
             object,
             method_class: if is_block { self.nil } else { self.slot(object, compiled_code::METHOD_CLASS) },

@@ -84,6 +84,17 @@ impl Doorbell {
     }
 }
 
+/// Why an edit was not journalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalRefusal {
+    /// The world is not saved here: nothing is journalled.
+    NoStore,
+    /// The journal has no room until the next snapshot.
+    Full,
+    /// Anything else: the edit is not safe.
+    Failed(String),
+}
+
 /// What the port does for a world's store. Every method answers at a safepoint, without objects.
 pub trait StoreHost {
     /// Flips the heap and makes durable what that froze; frames are in StackImages already.
@@ -102,9 +113,9 @@ pub trait StoreHost {
         Err(alloc::format!("no store for {operation}"))
     }
     /// Journals an edit.
-    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), String> {
+    fn journal_append(&mut self, draft: u64, kind: u32, bytes: &[u8]) -> Result<(), JournalRefusal> {
         let _ = (draft, kind, bytes);
-        Err("no journal".to_string())
+        Err(JournalRefusal::NoStore)
     }
     /// A session ended.
     fn session_exit(&mut self, status: i64) {
@@ -583,21 +594,9 @@ impl Vm {
         }
     }
 
-    /// Does a slice of the work that the heap asks for: marking, sweeping, flips.
+    /// Does a slice of the work that the heap asks for. Where no port flips to write, flips too.
     pub(crate) fn tend_heap(&mut self) {
-        const WORDS: usize = 20_000;
-        const BLOCKS: usize = 16;
-        let wants = self.heap.wants();
-        if wants.sweep {
-            self.heap.sweep_step(BLOCKS);
-        }
-        if wants.mark {
-            self.heap.mark_step(WORDS);
-            self.settle_losses();
-        }
-        if wants.finish {
-            let _ = self.with_roots(|heap, roots| heap.finish(roots, Some(10 * WORDS)));
-        }
+        let wants = self.collect_slice();
         if wants.flip && !self.store.is_durable() && self.heap.space().frozen().is_none() {
             let flipped = self.with_roots(|heap, roots| heap.flip(roots).is_ok());
             if flipped {

@@ -123,6 +123,14 @@ fn equal(vm: &mut Vm, _: usize) -> Outcome {
     if a == b {
         return Outcome::Value(vm.true_word);
     }
+    if vm.is_a(a, KnownClass::ByteString) && vm.is_a(b, KnownClass::ByteString) {
+        // Mostly they differ in size, or in their first eight bytes.
+        let (p, q) = (vm.header(a), vm.header(b));
+        let sizes_differ = p.slot_field() != q.slot_field() || p.format() != q.format();
+        if p.is_bytes() && q.is_bytes() && (sizes_differ || vm.byte_count(a) >= 8 && vm.heap.raw(a, 0) != vm.heap.raw(b, 0)) {
+            return Outcome::Value(vm.false_word);
+        }
+    }
     if !vm.holds_characters(a) || !vm.holds_characters(b) {
         return WRONG;
     }

@@ -2,7 +2,7 @@
 
 use super::{Entries, Outcome, PRIMITIVES, RANGE, Reason, WRONG, made};
 use crate::bytecode::Opcode;
-use crate::interpret::{HostValue, Vm};
+use crate::interpret::{HostValue, JournalRefusal, Vm};
 use crate::layout::{KnownClass, KnownObject, Word};
 use alloc::format;
 use alloc::string::ToString;
@@ -264,9 +264,11 @@ fn journal_append(vm: &mut Vm, _: usize) -> Outcome {
     let bytes = vm.heap.bytes_of(bytes);
     match vm.store.journal_append(draft.as_integer() as u64, kind, &bytes) {
         Ok(()) => Outcome::Value(vm.top(3)),
-        Err(message) => {
+        Err(JournalRefusal::NoStore) => Outcome::Decline(Reason::Named("noStore")),
+        Err(JournalRefusal::Full) => Outcome::Decline(Reason::Named("journalFull")),
+        Err(JournalRefusal::Failed(message)) => {
             vm.last_refusal = message;
-            Outcome::Decline(Reason::Named("noStore"))
+            Outcome::Decline(Reason::Named("refused"))
         }
     }
 }

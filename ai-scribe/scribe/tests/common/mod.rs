@@ -1,5 +1,7 @@
 //! A server on this machine that replays what it is told to: right answers and every wrong one.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};

@@ -2,6 +2,8 @@
 //!
 //! Invariants
 //! - B1 The file is locked for as long as the machine runs, and checked before it starts.
+//! - B3 SIGTERM, SIGHUP and, in a pipe, SIGINT press the power button: the world is saved, then the
+//!   machine is off.
 //! - B2 A virtual disk cannot grow: the file is given room in advance, as a hole, and cut back to the last
 //!   block that was written afterwards.
 
@@ -9,15 +11,17 @@ use super::path;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::{Access, FileStore};
-use crate::keeper::{failure, parse_bytes};
-use crate::qemu::{self, Machine};
+use crate::keeper::{failure, parse_bytes, signals};
+use crate::qemu::{self, Control, Machine};
 use crate::sys;
 use image::{OpenOptions, World};
 use platform::{Clock, Store};
 use std::io::{IsTerminal, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Room for growth that a disk is given, in bytes; halved until the file system can.
 const ROOM_BYTES: u64 = 64 << 30;
@@ -47,11 +51,16 @@ pub fn boot(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut command = machine.command(&qemu, &kernel);
     let is_terminal = std::io::stdin().is_terminal();
     if !is_terminal {
-        command.stdin(Stdio::piped());
+        // Away from the keys of our terminal, if we have one: they reach this program, which presses the
+        // power button.
+        command.stdin(Stdio::piped()).process_group(0);
     }
     let terminal = sys::terminal_state();
-    let started = command.stderr(Stdio::piped()).spawn();
-    let mut child = started.map_err(|error| io_failure("QEMU cannot be started", &error))?;
+    let unstarted = |error: std::io::Error| io_failure("QEMU cannot be started", &error);
+    let control = Control::of(&mut command).map_err(unstarted)?;
+    let mut child = command.stderr(Stdio::piped()).spawn().map_err(unstarted)?;
+    let button = control.connected();
+    let wish = signals::route(Arc::default(), move || button.press());
     if let Some(line) = child.stdin.take() {
         // It ends with the program: a machine that is off reads no more.
         let _ = std::thread::Builder::new().name("warm-line".to_owned()).spawn(move || feed(line));
@@ -62,6 +71,8 @@ pub fn boot(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let trimmed = disk.trim();
     let exit = ended?;
+    let signal = wish.load(Ordering::SeqCst);
+    let exit = if exit == Exit::Success && signal != 0 { Exit::World(128 + signal as u8) } else { exit };
     trimmed.map(|()| exit)
 }
 

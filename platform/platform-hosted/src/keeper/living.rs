@@ -56,7 +56,7 @@ pub struct Living {
     /// Its machine.
     pub vm: Vm,
     pub(super) desk: Option<Arc<Desk>>,
-    writer: Option<JoinHandle<()>>,
+    writer: Vec<JoinHandle<()>>,
     pub(super) store: Option<Arc<FileStore>>,
     pub(super) clock: Arc<HostedClock>,
     pub(super) wish: Wish,
@@ -106,7 +106,7 @@ impl Living {
         Living::begin_shown(opened, saving, Port::none("this command opens no windows"))
     }
 
-    /// Brings an opened world to life, with windows where `port` can show them.
+    /// Brings an opened world to life, with all that this machine offers, windows where `port` can show them.
     pub fn begin_shown(opened: Opened, saving: Saving, port: Port) -> Result<Living, Failure> {
         let offer = Offer::Everything { world: Some(opened.store.path().to_owned()), port };
         Living::begin_with(opened, saving, &offer)
@@ -125,7 +125,7 @@ impl Living {
         let desk = Desk::new(world, Box::new(move || waker.wake()));
         let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
         let (vm, wish) = machine(heap, host, clock.clone(), offer)?;
-        let writer = if keeps { Some(desk.start()).transpose() } else { Ok(None) };
+        let writer = if keeps { desk.start() } else { Ok(Vec::new()) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
         let now = clock.monotonic_ns();
         let mut living = Living {
@@ -154,7 +154,7 @@ impl Living {
         let mut living = Living {
             vm,
             desk: None,
-            writer: None,
+            writer: Vec::new(),
             store: None,
             clock,
             wish,
@@ -236,12 +236,11 @@ impl Living {
             let outcome = settle(&mut self.vm.heap, desk.wait());
             self.note(outcome);
         }
-        if (is_due || wants.flip) && !desk.is_busy() {
-            // Before the flip: thinning would finish a snapshot in writing on this thread.
-            if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-                self.thinned_ns = now;
-                self.thin(&desk);
-            }
+        if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
+            self.thinned_ns = now;
+            desk.ask_thinning(ThinPolicy::usual(self.vm.heap.used_bytes() as u64), self.clock.wall_ns());
+        }
+        if !desk.is_busy() && (is_due || wants.flip || desk.world().is_journal_pressed()) {
             self.begin_saving(&desk)?;
         }
         Ok(())
@@ -256,13 +255,6 @@ impl Living {
             self.note(outcome);
         }
         Ok(())
-    }
-
-    fn thin(&mut self, desk: &Arc<Desk>) {
-        let policy = ThinPolicy::usual(self.vm.heap.used_bytes() as u64);
-        // What could not be thinned now is thinned a minute later.
-        let (_flushes, mut world) = desk.still();
-        let _ = world.thin(&policy, self.clock.wall_ns());
     }
 
     /// Remembers a failed snapshot, and says so once until one succeeds.
@@ -293,7 +285,8 @@ impl Living {
                 let outcome = settle(&mut self.vm.heap, desk.wait());
                 self.note(outcome);
             }
-            if self.failed.is_none() && !self.has_something_to_save() && attempt > 0 {
+            let is_saved = self.failed.is_none() && !self.has_something_to_save();
+            if is_saved && (attempt > 0 || desk.world().is_settled()) {
                 break;
             }
             self.begin_saving(&desk)?;
@@ -359,8 +352,8 @@ impl Living {
         let moved = self.store.as_ref().and_then(|store| store.moved());
         if let Some(desk) = self.desk.take() {
             desk.end();
-            if let Some(writer) = self.writer.take() {
-                let _ = writer.join();
+            for thread in self.writer.drain(..) {
+                let _ = thread.join();
             }
             let wall_ns = self.clock.wall_ns();
             desk.world().close(wall_ns).map_err(|error| {

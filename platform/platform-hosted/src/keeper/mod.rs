@@ -15,13 +15,13 @@ mod living;
 mod make;
 mod offer;
 mod opened;
-mod signals;
+pub(crate) mod signals;
 mod writer;
 
 pub use errors::failure;
 pub use ::keeper::{find_moment, kind};
 pub use living::{Ending, Living, Saving};
 pub use make::{make, scratch};
-pub use signals::block as block_signals;
 pub use offer::Offer;
 pub use opened::{Opened, clock_text, heap_failure, is_table, open, parse_bytes, seed_faults, tables_lost};
+pub use signals::block as block_signals;

@@ -4,12 +4,11 @@
 //! - O1 A scratch branch is offered its output and nothing else: no files, no network, no window, no
 //!   model, no branch of its own.
 
-use crate::services::{BranchService, ConsoleService, FileService};
+use crate::services::{Bell, BranchService, ConsoleService, FileService};
 use crate::window::{DisplayService, Port};
 use platform::Service;
 use scribe::{ModelService, SettingsSource};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// What a world is offered.
 #[derive(Clone, Debug)]
@@ -27,7 +26,7 @@ pub enum Offer {
 
 impl Offer {
     /// The services; each rings `bell` with a semaphore's index.
-    pub fn services(&self, session: u64, bell: Arc<dyn Fn(u32) + Send + Sync>) -> Vec<Box<dyn Service>> {
+    pub fn services(&self, session: u64, bell: Bell) -> Vec<Box<dyn Service>> {
         let console = Box::new(ConsoleService::new(bell.clone()));
         match self {
             Offer::Output => vec![console],

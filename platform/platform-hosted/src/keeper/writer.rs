@@ -1,13 +1,16 @@
-//! The writer's thread, and the desk at which it meets the mutator.
+//! The writer's thread, the journal's thread, and the desk at which they meet the mutator.
 //!
 //! Invariants
 //! - R1 At most one snapshot is in writing; its outcome is taken by the mutator exactly once.
 //! - R2 The desk's lock is held for one short step at a time, so that an edit is journalled and a
 //!   snapshot begun without waiting for a disk.
-//! - R3 A panic of the writer, or its end, is an outcome like any other: nobody waits for ever.
+//! - R3 A panic of the writer, or its end, is an outcome like any other: nobody waits for ever, and
+//!   nobody takes silence for success.
+//! - R4 An edit is flushed within 100 ms, whatever else is in writing: the journal's thread waits for
+//!   a flush of its own, beside that of a snapshot.
 
 use crate::phase::{self, Writer};
-use image::{Budget, ImageError, Progress, Snapshot, World};
+use image::{Budget, ImageError, Progress, Snapshot, ThinPolicy, World};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,36 +22,71 @@ const STEP_BLOCKS: u32 = 64;
 /// What became of a snapshot.
 pub type Outcome = Result<(), ImageError>;
 
-/// Where mutator and writer meet.
+/// Where mutator, writer and journal meet.
 pub struct Desk {
     world: Mutex<World>,
-    /// Held while a flush is waited for without the world, and by whoever might step a commit
-    /// meanwhile: of two flushes at once only one is told of a failure.
+    /// Held by the writer while it waits for a commit's flush, and by whoever might step a commit
+    /// meanwhile.
     flushes: Mutex<()>,
     state: Mutex<State>,
     bell: Condvar,
+    edits: Mutex<Edits>,
+    edit_bell: Condvar,
     /// Called when an outcome is there, from the writer's thread.
     on_outcome: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
 struct State {
+    /// A snapshot is in writing.
     writing: bool,
+    /// A commit of upkeep may be in writing, or wanted.
+    upkeep: bool,
     outcome: Option<Outcome>,
     ending: bool,
-    journal_since: Option<Instant>,
+    /// The writer has ended; nothing that is begun will ever be written.
+    gone: bool,
+    /// Moments are to be thinned, until nothing is left to let go.
+    thinning: Option<(ThinPolicy, i64)>,
     /// Whether verification and the sweep after a crash are done, or cannot go on.
     tended: bool,
 }
 
+/// What the journal's thread knows.
+#[derive(Default)]
+struct Edits {
+    since: Option<Instant>,
+    /// How often the flush failed since it last succeeded.
+    failures: u32,
+    ending: bool,
+}
+
 /// How long an edit may wait for its flush.
 const JOURNAL_FLUSH_WITHIN: Duration = Duration::from_millis(80);
+/// The longest pause between two tries of a flush that fails.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the writer does next.
+enum Work {
+    Commit,
+    Thin(ThinPolicy, i64),
+    Tend,
+    Wait,
+    End,
+}
 
 impl Desk {
     /// A desk with a world on it.
     pub fn new(world: World, on_outcome: Box<dyn Fn() + Send + Sync>) -> Arc<Desk> {
-        let state = Mutex::new(State::default());
-        Arc::new(Desk { world: Mutex::new(world), flushes: Mutex::new(()), state, bell: Condvar::new(), on_outcome })
+        Arc::new(Desk {
+            world: Mutex::new(world),
+            flushes: Mutex::new(()),
+            state: Mutex::new(State::default()),
+            bell: Condvar::new(),
+            edits: Mutex::new(Edits::default()),
+            edit_bell: Condvar::new(),
+            on_outcome,
+        })
     }
 
     /// The world, between two steps of the writer.
@@ -56,7 +94,8 @@ impl Desk {
         self.world.lock()
     }
 
-    /// The world, for a commit of its own (a name, a deletion): no flush is under way meanwhile.
+    /// The world, for a commit of its own (a name, a deletion): no commit's flush is under way
+    /// meanwhile.
     pub fn still(&self) -> (MutexGuard<'_, ()>, MutexGuard<'_, World>) {
         let flushes = self.flushes.lock();
         (flushes, self.world.lock())
@@ -70,6 +109,9 @@ impl Desk {
 
     /// Hands a snapshot over.
     pub fn begin(&self, snapshot: Snapshot) -> Result<(), ImageError> {
+        if self.state.lock().gone {
+            return Err(ImageError::Busy);
+        }
         self.world().begin_snapshot(snapshot)?;
         self.state.lock().writing = true;
         self.bell.notify_all();
@@ -81,78 +123,137 @@ impl Desk {
         self.state.lock().outcome.take()
     }
 
-    /// Waits for the outcome.
+    /// Waits for the outcome of the snapshot that was handed over. Without one, or without a writer
+    /// (R3), that is an error.
     pub fn wait(&self) -> Outcome {
         let mut state = self.state.lock();
         loop {
             if let Some(outcome) = state.outcome.take() {
                 return outcome;
             }
-            if !state.writing {
-                return Ok(());
+            if !state.writing || state.gone {
+                return Err(ImageError::Busy);
             }
             self.bell.wait(&mut state);
         }
     }
 
-    /// An edit was journalled; it is flushed soon.
-    pub fn note_journalled(&self) {
-        let mut state = self.state.lock();
-        state.journal_since.get_or_insert_with(Instant::now);
+    /// Asks that moments be thinned, beside whatever is written.
+    pub fn ask_thinning(&self, policy: ThinPolicy, wall_ns: i64) {
+        self.state.lock().thinning = Some((policy, wall_ns));
         self.bell.notify_all();
     }
 
-    /// Asks the writer to end, after what it has in writing.
+    /// An edit was journalled; it is flushed soon.
+    pub fn note_journalled(&self) {
+        let mut edits = self.edits.lock();
+        if edits.since.is_none() {
+            edits.since = Some(Instant::now());
+            self.edit_bell.notify_all();
+        }
+    }
+
+    /// Asks both threads to end, after what they have in writing.
     pub fn end(&self) {
         self.state.lock().ending = true;
         self.bell.notify_all();
+        self.edits.lock().ending = true;
+        self.edit_bell.notify_all();
     }
 
-    /// Starts the writer.
-    pub fn start(self: &Arc<Desk>) -> std::io::Result<JoinHandle<()>> {
-        let desk = self.clone();
-        std::thread::Builder::new().name("warm-writer".to_owned()).spawn(move || {
+    /// Starts writer and journal.
+    pub fn start(self: &Arc<Desk>) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let (desk, other) = (self.clone(), self.clone());
+        let journal = std::thread::Builder::new().name("warm-journal".to_owned()).spawn(move || {
+            crate::memory::prepare_thread();
+            while other.flush_edits() {}
+        })?;
+        let writer = std::thread::Builder::new().name("warm-writer".to_owned()).spawn(move || {
             crate::memory::prepare_thread();
             let _unbarred = Unbar(&desk);
             while desk.work() {}
-        })
+        });
+        // A journal without a writer ends too.
+        Ok(vec![journal, writer.inspect_err(|_| self.end())?])
+    }
+
+    /// One round of the journal's thread; `false` at the end.
+    fn flush_edits(&self) -> bool {
+        let mut edits = self.edits.lock();
+        let Some(since) = edits.since else {
+            if edits.ending {
+                return false;
+            }
+            self.edit_bell.wait(&mut edits);
+            return true;
+        };
+        let due = since + JOURNAL_FLUSH_WITHIN.saturating_mul(1 << edits.failures.min(10)).min(LONGEST_PAUSE);
+        if Instant::now() < due && !edits.ending {
+            self.edit_bell.wait_until(&mut edits, due);
+            return true;
+        }
+        edits.since = None;
+        let is_last = edits.ending;
+        drop(edits);
+        let ticket = self.world().journal_ticket();
+        let flushed = match ticket {
+            Ok(Some(ticket)) => {
+                let flushed = ticket.wait();
+                self.world().journal_flushed(flushed)
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let mut edits = self.edits.lock();
+        match flushed {
+            Ok(()) => edits.failures = 0,
+            Err(_) => {
+                // The records are written anew before the next flush, which must not wait for an edit.
+                edits.failures += 1;
+                edits.since.get_or_insert_with(Instant::now);
+            }
+        }
+        !is_last
+    }
+
+    fn next_work(&self, state: &mut State) -> Work {
+        if state.writing || state.upkeep {
+            return Work::Commit;
+        }
+        if state.ending {
+            return Work::End;
+        }
+        match &state.thinning {
+            Some((policy, wall_ns)) => Work::Thin(policy.clone(), *wall_ns),
+            None if state.tended => Work::Wait,
+            None => Work::Tend,
+        }
     }
 
     /// One round of the writer; `false` at the end.
     fn work(&self) -> bool {
-        {
-            let mut state = self.state.lock();
-            if !state.writing {
-                if state.ending {
-                    return false;
-                }
-                let due = state.journal_since.map(|since| since + JOURNAL_FLUSH_WITHIN);
-                match due {
-                    Some(due) if Instant::now() < due => {
-                        self.bell.wait_until(&mut state, due);
-                        return true;
-                    }
-                    Some(_) => state.journal_since = None,
-                    None if !state.tended => {
-                        drop(state);
-                        self.tend();
-                        return true;
-                    }
-                    None => {
-                        self.bell.wait(&mut state);
-                        return true;
-                    }
-                }
+        let mut state = self.state.lock();
+        match self.next_work(&mut state) {
+            Work::End => return false,
+            Work::Wait => self.bell.wait(&mut state),
+            Work::Commit => {
+                drop(state);
+                self.go_on();
+            }
+            Work::Thin(policy, wall_ns) => {
+                drop(state);
+                self.thin(&policy, wall_ns);
+            }
+            Work::Tend => {
+                drop(state);
+                self.tend();
             }
         }
-        if !self.state.lock().writing {
-            let flushed = self.world().journal_flush();
-            if flushed.is_err() {
-                // The records are written anew before the next flush, which must not wait for an edit.
-                self.state.lock().journal_since.get_or_insert_with(Instant::now);
-            }
-            return true;
-        }
+        true
+    }
+
+    /// A step of the commit in writing.
+    fn go_on(&self) {
         let _flushes = self.flushes.lock();
         let ticket = self.world().flush_ticket();
         let flushes = ticket.is_some();
@@ -165,13 +266,35 @@ impl Desk {
         let progress = self.world().step(Budget(STEP_BLOCKS));
         match progress {
             Progress::Working => {}
-            Progress::Idle => self.settle(Ok(())),
+            Progress::Idle => self.rest(),
             Progress::Acknowledged { epoch: Some(_), .. } => self.settle(Ok(())),
             Progress::Abandoned { epoch: Some(_), error } => self.settle(Err(error)),
-            // Commits of names and thinning are stepped where they are asked for.
-            Progress::Acknowledged { .. } | Progress::Abandoned { .. } => {}
+            Progress::Acknowledged { epoch: None, .. } => {}
+            // What could not be thinned now is thinned a minute later.
+            Progress::Abandoned { epoch: None, .. } => self.state.lock().thinning = None,
         }
-        true
+    }
+
+    /// Nothing is in writing: a snapshot that was asked for in between is next.
+    fn rest(&self) {
+        let is_writing = self.world().is_writing();
+        let mut state = self.state.lock();
+        state.upkeep = is_writing;
+        if !state.writing {
+            phase::tell(Writer::Idle);
+        }
+    }
+
+    /// Begins to let go a few moments; the next steps write it, and then it is asked again.
+    fn thin(&self, policy: &ThinPolicy, wall_ns: i64) {
+        let _flushes = self.flushes.lock();
+        let begun = self.world().begin_thinning(policy, wall_ns);
+        let mut state = self.state.lock();
+        state.upkeep = true;
+        // Busy: a snapshot came first, and thinning is next.
+        if !matches!(begun, Ok(1..) | Err(ImageError::Busy)) {
+            state.thinning = None;
+        }
     }
 
     /// Upkeep while nothing else is to do: until a world that was killed is swept, no block is reused.
@@ -180,10 +303,12 @@ impl Desk {
         self.state.lock().tended = !matches!(more, Ok(true));
     }
 
+    /// An outcome is there; what the journal wants of a further commit is looked for next.
     fn settle(&self, outcome: Outcome) {
         phase::tell(Writer::Idle);
         let mut state = self.state.lock();
         state.writing = false;
+        state.upkeep = true;
         state.outcome = Some(outcome);
         self.bell.notify_all();
         drop(state);
@@ -220,6 +345,10 @@ impl keeper::Desk for Desk {
     fn note_journalled(&self) {
         Desk::note_journalled(self);
     }
+
+    fn ask_thinning(&self, policy: &ThinPolicy, wall_ns: i64) {
+        Desk::ask_thinning(self, policy.clone(), wall_ns);
+    }
 }
 
 /// R3: whoever waits is told when the writer is gone.
@@ -228,6 +357,7 @@ struct Unbar<'a>(&'a Desk);
 impl Drop for Unbar<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
+        state.gone = true;
         if state.writing {
             state.writing = false;
             state.outcome = Some(Err(ImageError::Busy));

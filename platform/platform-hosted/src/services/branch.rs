@@ -8,7 +8,7 @@
 //!   stops it or goes. It limits its own time too, should its owner be killed.
 //! - B3 What it wrote is bytes; who believes them is the world's affair.
 
-use super::refusal;
+use super::{Bell, refusal};
 use parking_lot::Mutex;
 use platform::operations::{BranchOperation, Fields, Packed};
 use platform::{Handle, Refusal, Reply, Request, Service};
@@ -26,8 +26,6 @@ const MOST_BRANCHES: usize = 8;
 const ERRORS_LIMIT: usize = 16 << 10;
 /// How often it is looked whether a branch has ended.
 const LOOK: Duration = Duration::from_millis(5);
-
-type Bell = Arc<dyn Fn(u32) + Send + Sync>;
 
 /// How a branch ended, as the operation's table numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +88,8 @@ pub struct BranchService {
 impl BranchService {
     /// The service of one session, for branches of the world in a file.
     pub fn new(session: u64, world: Option<PathBuf>, bell: Bell) -> BranchService {
+        // The branch runs in a folder of its own.
+        let world = world.map(|path| std::path::absolute(&path).unwrap_or(path));
         BranchService { session, world, bell, entries: Vec::new() }
     }
 

@@ -50,8 +50,14 @@ enum Order {
 }
 
 /// Where a machine shows its windows, or why it cannot.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Port(Result<EventLoopProxy<Order>, String>);
+
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Port({:?})", self.availability())
+    }
+}
 
 impl Port {
     /// A port without a display.

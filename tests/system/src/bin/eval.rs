@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use platform_hosted::clock::{HostedClock, HostedEntropy};
 use platform_hosted::memory::HostedMemory;
-use platform_hosted::services::{ConsoleService, FileService};
+use platform_hosted::services::{Bell, ConsoleService, FileService};
+use platform_hosted::window::{DisplayService, Port};
 use seed::manifest::Manifest;
 use seed::problem::Severity;
 use seed::sources::Sources;
@@ -122,8 +123,10 @@ fn run() -> Result<bool, String> {
     config.entropy = Some(Arc::new(HostedEntropy));
     config.store = Box::new(Log);
     let bell = config.doorbell.clone();
-    let console = ConsoleService::new(Arc::new(move |index| bell.signal(index)));
-    config.services = vec![Box::new(FileService::new(1)), Box::new(console)];
+    let bell: Bell = Arc::new(move |index| bell.signal(index));
+    let pictures = DisplayService::new(1, bell.clone(), Port::none("this tool opens no windows"));
+    config.services =
+        vec![Box::new(FileService::new(1)), Box::new(ConsoleService::new(bell)), Box::new(pictures)];
     let mut vm = Vm::new(heap, config)?;
     vm.set_memory_limit(2 << 30);
     if !options.skip_initializers {

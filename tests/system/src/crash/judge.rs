@@ -51,7 +51,7 @@ pub fn judge(medium: Medium, known: &Knowledge, expectation: Expectation, bugs: 
     let store = SimStore::on(medium.clone());
     let (mut world, report) = match World::open(Arc::new(store), &options(77, bugs)) {
         Ok(opened) => opened,
-        Err(error) => return judge_refusal(&error, known, expectation),
+        Err(error) => return judge_refusal(&error, expectation),
     };
     if !expectation.allows_loss() && (!report.lost_commits.is_empty() || !report.lost_pages.is_empty()) {
         return Err(format!("claims a loss: {report:?}"));
@@ -76,13 +76,9 @@ pub fn judge(medium: Medium, known: &Knowledge, expectation: Expectation, bugs: 
     if expectation.allows_loss() { Ok(()) } else { go_on(medium, known, state, bugs) }
 }
 
-fn judge_refusal(error: &ImageError, known: &Knowledge, expectation: Expectation) -> Result<(), Failure> {
-    // Head, parent and moments may hang on one block; where it rots, nothing whole is left.
-    let now = known.now();
-    let all_in_one = now.moments.values().all(|moment| moment.pages == now.pages);
+fn judge_refusal(error: &ImageError, expectation: Expectation) -> Result<(), Failure> {
     match (expectation, error) {
         (Expectation::NamedLossOrRefusal | Expectation::OlderStateOrRefusal, ImageError::Damaged(_) | ImageError::NotAWorld | ImageError::Store(_)) => Ok(()),
-        (Expectation::NamedLoss, ImageError::Damaged(_)) if all_in_one => Ok(()),
         _ => Err(format!("does not open: {error}")),
     }
 }

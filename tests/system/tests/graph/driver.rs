@@ -44,6 +44,7 @@ impl Plan {
             tenure_bytes: random.pick(&[0, 512, 2048, 8192, 65536]),
             collect_full_always: random.percent(4),
             flip_every: random.pick(&[0, 0, 0, 0, 1, 4]),
+            hoard: random.percent(8),
             ..Setup::default()
         };
         Plan { seed, steps, setup, bias }
@@ -73,16 +74,22 @@ pub fn run(plan: Plan) -> Result<BTreeMap<&'static str, usize>, (String, Vec<Str
     for _ in 0..plan.steps {
         match step(&mut world, &weights).and_then(|()| world.check()) {
             Ok(()) => {}
-            Err(End::Full) => {
-                world.count("full");
-                return Ok(world.counts);
-            }
+            Err(End::Full) => return full(world),
             Err(End::Wrong(what)) => return Err((what, world.log)),
         }
     }
     match quiesce(&mut world) {
         Ok(()) | Err(End::Full) => Ok(world.counts),
         Err(End::Wrong(what)) => Err((format!("in the end: {what}"), world.log)),
+    }
+}
+
+/// What found no room has changed nothing.
+fn full(mut world: World) -> Result<BTreeMap<&'static str, usize>, (String, Vec<String>)> {
+    world.count("full");
+    match world.check() {
+        Ok(()) | Err(End::Full) => Ok(world.counts),
+        Err(End::Wrong(what)) => Err((format!("when it was full: {what}"), world.log)),
     }
 }
 
@@ -180,6 +187,7 @@ fn step(world: &mut World, weights: &[usize; OPERATIONS]) -> Done {
             let size = size(&mut world.random);
             world.make(kind, size)
         }
+        1 if world.random.percent(12) => world.copy(),
         1 => world.store(),
         2 => world.load(),
         3 => world.store_in_table(),

@@ -34,8 +34,8 @@ pub struct Node {
     pub size: usize,
     /// Slots that hold anything but nil.
     pub slots: BTreeMap<usize, Val>,
-    /// The raw word at the end, of `Bytes`.
-    pub raw: u64,
+    /// The raw words behind the first, of `Bytes`.
+    pub raw: Vec<u64>,
     /// The class, if it is a node too.
     pub class: Option<Id>,
     pub hash: Option<u32>,
@@ -117,9 +117,8 @@ impl Model {
     }
 
     pub fn key_lives(&self, id: Id, seen: &[bool]) -> bool {
-        let has_fired = || self.fired.iter().any(|&fired| self.resolve(fired) == id);
         match self.nodes[id].slots.get(&0) {
-            _ if has_fired() => true,
+            _ if self.fired.contains(&id) => true,
             Some(Val::Ref(key)) => seen[self.resolve(*key)],
             _ => true,
         }
@@ -139,6 +138,15 @@ impl Model {
 
     pub fn slot(&self, id: Id, slot: usize) -> Val {
         self.nodes[id].slots.get(&slot).copied().unwrap_or(Val::Nil)
+    }
+
+    /// Writes bytes of a `Bytes` node, from byte `at` on.
+    pub fn set_bytes(&mut self, id: Id, at: usize, bytes: &[u8]) {
+        for (n, byte) in (at..).zip(bytes) {
+            let shift = n % 8 * 8;
+            let word = &mut self.nodes[id].raw[n / 8 - 1];
+            *word = *word & !(0xff << shift) | u64::from(*byte) << shift;
+        }
     }
 
     pub fn set_slot(&mut self, id: Id, slot: usize, value: Val) {

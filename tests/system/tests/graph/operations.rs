@@ -31,13 +31,43 @@ impl World {
         Ok(())
     }
 
+    /// Stores raw data, in each of the ways there are.
     fn store_raw(&mut self, object: Word, id: usize) -> Done {
         let size = self.model.nodes[id].size;
-        if size > 1 {
-            let value = self.random.next();
-            self.heap.store_raw(object, size - 1, value);
-            self.model.nodes[id].raw = value;
+        let at = 8 + self.random.below(size * 8 - 8);
+        let value = self.random.next();
+        match self.random.below(3) {
+            0 => {
+                self.heap.store_raw(object, at / 8, value);
+                self.model.set_bytes(id, at / 8 * 8, &value.to_le_bytes());
+            }
+            1 => {
+                self.heap.store_byte(object, at, value as u8);
+                self.model.set_bytes(id, at, &[value as u8]);
+            }
+            _ => {
+                let count = self.random.below(size * 8 - at + 1);
+                let bytes: Vec<u8> = (0..count).map(|n| (value >> (n % 57)) as u8).collect();
+                self.heap.write_bytes(object, at, &bytes);
+                self.model.set_bytes(id, at, &bytes);
+            }
         }
+        Ok(())
+    }
+
+    /// Copies slots from one object to another, or within one.
+    pub fn copy(&mut self) -> Done {
+        let (Some((a, i)), Some((b, j))) = (self.pick(), self.pick()) else { return Ok(()) };
+        if [i, j].iter().any(|&id| self.model.nodes[id].kind != Kind::Plain) {
+            return Ok(());
+        }
+        let sizes = [i, j].map(|id| self.model.nodes[id].size);
+        let (first, start) = (1 + self.random.below(sizes[0] - 1), 1 + self.random.below(sizes[1] - 1));
+        let count = self.random.below((sizes[0] - first).min(sizes[1] - start) + 1);
+        self.heap.copy_slots(a, first, b, start, count);
+        let copied: Vec<Val> = (0..count).map(|n| self.model.slot(i, first + n)).collect();
+        copied.into_iter().enumerate().for_each(|(n, value)| self.model.set_slot(j, start + n, value));
+        self.log.push(format!("#{j}[{start}..] := {count} slots of #{i} from {first} on"));
         Ok(())
     }
 

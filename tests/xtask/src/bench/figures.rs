@@ -24,6 +24,7 @@ const FIGURES: &[Figure] = &[
     ("new_world_bytes", |_| new_world_bytes()),
     ("program_bytes", |_| bytes_of(&program::path())),
     ("resident_bytes", |_| resident_bytes()),
+    ("boot_prompt_s", |_| boot_prompt()),
     ("first_frame_ms", |_| window::first_frame()),
     ("key_to_pixels_p99_ms", |_| window::key_to_pixels()),
 ];
@@ -159,6 +160,19 @@ fn new_world_bytes() -> Outcome {
     let folder = Folder::new()?;
     let data = std::fs::metadata(folder.world("new.world")?).map_err(|error| error.to_string())?;
     Ok(Measured::exact(data.blocks() as f64 * 512.0))
+}
+
+/// From the kernel's first instruction of Rust to the prompt, by the kernel's own clock.
+fn boot_prompt() -> Outcome {
+    let folder = Folder::new()?;
+    let world = folder.world("boot.world")?;
+    let words = ["boot".as_ref(), world.as_os_str(), "--serial".as_ref(), "--timed".as_ref()];
+    let boot = || {
+        let said = program::warm(&words)?;
+        let ms = said.lines().find_map(|line| line.strip_prefix("warm: prompt after ")?.split(' ').next());
+        ms.and_then(|ms| ms.parse::<f64>().ok()).map(|ms| ms / 1000.0).ok_or_else(|| format!("no time in {said:?}"))
+    };
+    median((0..9).map(|_| boot()).collect::<Result<_, _>>()?)
 }
 
 fn resident_bytes() -> Outcome {

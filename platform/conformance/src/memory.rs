@@ -4,10 +4,13 @@
 //! count, and `read_page` below, which only reads addresses of the region.
 #![allow(unsafe_code, reason = "room: conformance of memory")]
 
-use super::Suite;
+use crate::Suite;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use platform::{Filled, Memory, PageSource, Region};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Fills page n with the word n, every third page with nothing, page 7 as lost.
 struct Counting {

@@ -1,6 +1,8 @@
 //! The suites of clock and entropy.
 
-use super::Suite;
+use crate::Suite;
+use alloc::string::String;
+use alloc::vec;
 use platform::{Clock, Entropy};
 
 /// Runs the clock's suite.
