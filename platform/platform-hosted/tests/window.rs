@@ -212,6 +212,8 @@ fn scenes(port: Port, server: &Server, start: Instant) -> Vec<String> {
     assert!(events.iter().any(|event| matches!(event, Event::Wheel { dx: 0, dy: -3840, precise: 0, .. })), "{events:?}");
     passed.push("the_pointer_and_its_wheel_arrive".to_owned());
 
+    resizing(&mut machine, server);
+    passed.push("another_size_is_told_and_shown".to_owned());
     // Nobody manages windows here, so nobody gives one the keyboard.
     xdotool(&server.name, &["search", "--name", "a world", "windowfocus"]);
     machine.until(|event| matches!(event, Event::Focused { has: 1 }));
@@ -270,6 +272,20 @@ fn keys_with_modifiers(machine: &mut Machine, server: &Server) {
     assert_eq!(pressed(machine, "shift+d", "KeyD"), Some(key("KeyD", "D", "D", 1)));
     assert_eq!(pressed(machine, "Return", "Enter"), Some(key("Enter", "Enter", "", 0)));
     assert_eq!(pressed(machine, "Left", "ArrowLeft"), Some(key("ArrowLeft", "ArrowLeft", "", 0)));
+}
+
+/// Smaller and larger again: the world is told, and what it then draws is on the screen.
+fn resizing(machine: &mut Machine, server: &Server) {
+    for ((width, height), role) in [((700, 500), Role::Wrong), ((1600, 1000), Role::Number)] {
+        let (columns, rows) = (width.to_string(), height.to_string());
+        xdotool(&server.name, &["search", "--name", "a world", "windowsize", &columns, &rows]);
+        let is = |event: &Event| matches!(event, Event::Resized { width: w, height: h, .. } if (*w, *h) == (width * 64, height * 64));
+        machine.until(is);
+        machine.show(role, "");
+        machine.shown();
+        server.wait_for_pixel((150, 150), role.colour(Theme::Light).pixel());
+        server.wait_for_pixel((width as usize - 1, height as usize - 1), Role::Desk.colour(Theme::Light).pixel());
+    }
 }
 
 fn dead_keys(machine: &mut Machine, server: &Server) {
