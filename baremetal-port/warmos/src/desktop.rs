@@ -205,7 +205,6 @@ impl Desktop {
 
     fn hear(&mut self, window: Handle) {
         while let Some(byte) = ps2::take_key() {
-            crate::epitaph::say(format_args!("key {byte:#x}"));
             if let Some(event) = self.keyboard.take(byte) {
                 self.shared.with(|shared| shared.display().post(window, event));
             }
