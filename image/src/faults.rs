@@ -37,6 +37,8 @@ faults! {
     commit_before_pages,
     /// The mirror ring is not written.
     skip_mirror,
+    /// A step of a commit runs into its flush, whoever waits for the world meanwhile.
+    flush_within_step,
     /// The map's topmost node is written once only.
     skip_map_copy,
     /// A flush that failed is simply tried again on the same blocks.

@@ -191,10 +191,14 @@ impl Job {
         blocks.given_up(&self.outlet.taken, &disk.faults);
     }
 
-    /// Goes on for about `budget` blocks; answers whether the commit is durable.
+    /// Goes on for about `budget` blocks, and stops before a flush, so that the caller may wait for that
+    /// elsewhere; a step that begins at a flush does it. Answers whether the commit is durable.
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>, budget: u32) -> Result<bool, ImageError> {
         let mut left = budget.max(1);
         while left > 0 && self.phase != Phase::Done {
+            if left < budget.max(1) && self.is_about_to_flush() && !desk.disk.faults.flush_within_step {
+                break;
+            }
             left = left.saturating_sub(1);
             match self.phase {
                 Phase::Order => self.put_in_order(),

@@ -179,3 +179,28 @@ fn a_map_root_that_rots_is_mended_by_its_copy() {
     assert!(rotten(Faults::default(), true).is_err());
     assert!(rotten(Faults::only("skip_map_copy").expect("a fault"), false).is_err(), "the case shows it");
 }
+
+#[test]
+fn no_step_of_a_commit_runs_into_a_flush_unless_it_begins_there() {
+    let tickets = |faults: Faults| {
+        let mut bench = Bench::with(&common::small(), faults);
+        bench.snapshot(&[(1, 1)], Keep::No);
+        let mut tickets = 0;
+        for number in 0..50 {
+            bench.begin(&[(number, number + 7), (number + 300, 3)], Keep::No);
+            // As the writer's thread does it, with steps longer than the whole commit.
+            loop {
+                if let Some(ticket) = bench.world.flush_ticket() {
+                    bench.world.flushed(ticket.wait());
+                    tickets += 1;
+                }
+                if bench.world.step(Budget(64)) != Progress::Working {
+                    break;
+                }
+            }
+        }
+        tickets
+    };
+    assert_eq!(tickets(Faults::default()), 100, "both flushes of each commit");
+    assert!(tickets(Faults::only("flush_within_step").expect("a fault")) < 10, "the case shows it");
+}

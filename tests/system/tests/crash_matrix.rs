@@ -61,6 +61,7 @@ const ELSEWHERE: &[&str] = &[
     "trust_inherited_records",
     "journal_trouble_unheeded",
     "relief_without_pause",
+    "flush_within_step",
 ];
 
 #[test]

@@ -10,7 +10,7 @@ use super::shared::{Shared, state};
 use super::{Decline, Faults, Heap, Statistics, Stress, WriteKind};
 use crate::layout::{
     BLOCK_BYTES, BLOCKS_OFFSET, CARD_BYTES, DEFAULT_BASE, DEFAULT_RESERVE, EDEN_MAX_BYTES,
-    EDEN_OFFSET, FIRST_FREE_CLASS, KnownObject, ROOT_OFFSET, Word, root,
+    EDEN_OFFSET, FIRST_FREE_CLASS, KnownObject, LOST_WORD, ROOT_OFFSET, Word, root,
 };
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -53,7 +53,7 @@ impl Default for HeapConfig {
             base: DEFAULT_BASE,
             reserve: DEFAULT_RESERVE,
             limit_bytes: usize::MAX,
-            eden_min: 512 << 10,
+            eden_min: 256 << 10,
             eden_max: 4 << 20,
             tenure_bytes: None,
             mark_after_bytes: 32 << 20,
@@ -233,13 +233,16 @@ impl Heap {
         self.last_sweep = self.last_mark;
     }
 
-    /// Reads nil anew, after the known objects were set.
+    /// Reads nil anew, after the known objects were set. Where they are lost, the lost word stands
+    /// for it: no slot ever holds the empty word.
     pub fn refresh_known(&mut self) {
         let known = self.known_objects();
         self.nil = if self.is_object(known) && self.size(known) > 0 {
             self.slot(known, KnownObject::Nil as usize)
-        } else {
+        } else if known == Word::NONE {
             Word::NONE
+        } else {
+            Word(LOST_WORD)
         };
     }
 

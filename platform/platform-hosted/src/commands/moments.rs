@@ -130,6 +130,13 @@ pub fn restore(arguments: &Arguments) -> Result<Exit, Failure> {
     file.close()
 }
 
+/// Makes the world in `file`, which nobody has open, what it was at a moment; the present is kept.
+pub(super) fn go_back(file: &Path, to: MomentId) -> Result<(), Failure> {
+    let mut file = File { path: file.to_owned(), opened: keeper::open(file, Access::Write)? };
+    file.opened.world.restore(to, now()).map_err(|error| file.told(&error))?;
+    file.close().map(|_| ())
+}
+
 /// `warm delete FILE MOMENT`
 pub fn delete(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut file = File::open(arguments, Access::Write)?;

@@ -4,6 +4,7 @@ use super::{path, repl};
 use crate::cli::{Arguments, Exit, Failure};
 use crate::file_store::Access;
 use crate::keeper::{self, Ending, Living, Saving};
+use image::MomentId;
 use std::path::{Path, PathBuf};
 use vm::interpret::{Ended, HostValue};
 
@@ -139,13 +140,35 @@ pub fn open(arguments: &Arguments) -> Result<Exit, Failure> {
     open_file(&path(arguments, 0), arguments.words.get(1..).unwrap_or_default(), saving(arguments))
 }
 
-/// Opens a world where it can show windows: the machine then runs on a thread of its own.
+/// A session that ends with this status, and a moment's number more, asks to go back to that moment
+/// and to be opened again there (`Session>>goBackTo:` in the world).
+const GO_BACK: i64 = 1 << 40;
+/// The same, but it asks not to be opened again.
+const GO_BACK_AND_END: i64 = 1 << 41;
+
+/// Where a session that ended wants to go back to, and whether it is opened again there.
+fn way_back(ending: &Ending) -> Option<(MomentId, bool)> {
+    let &Ending::Exit(status) = ending else { return None };
+    let moment = |base: i64| (status >= base).then(|| MomentId((status - base) as u64));
+    moment(GO_BACK_AND_END).map(|id| (id, false)).or_else(|| moment(GO_BACK).map(|id| (id, true)))
+}
+
+/// Opens a world where it can show windows: the machine then runs on a thread of its own. A session
+/// that goes back to a moment gets an instance built anew, in this process.
 fn open_file(file: &Path, words: &[std::ffi::OsString], saving: Saving) -> Result<Exit, Failure> {
     let (file, words) = (file.to_owned(), words.to_vec());
     crate::window::lead(move |port| {
-        let mut living = Living::begin_shown(keeper::open(&file, access(saving))?, saving, port)?;
-        let ending = living.session("open", orders(text(file.to_string_lossy()), &words))?;
-        talk(living, ending)
+        loop {
+            let opened = keeper::open(&file, access(saving))?;
+            let mut living = Living::begin_shown(opened, saving, port.clone())?;
+            let ending = living.session("open", orders(text(file.to_string_lossy()), &words))?;
+            let Some((moment, again)) = way_back(&ending) else { return talk(living, ending) };
+            living.finish()?;
+            super::moments::go_back(&file, moment)?;
+            if !again {
+                return Ok(Exit::Success);
+            }
+        }
     })
 }
 
