@@ -287,7 +287,8 @@ impl World {
         self.model.fired.clear();
         for word in self.heap.take_fired() {
             let id = self.fired_id(word);
-            if self.model.nodes[id].kind == Kind::Ephemeron {
+            let format = self.heap.header(self.heap.resolve(word)).format();
+            if self.model.nodes[id].kind == Kind::Ephemeron && format == Format::Indexable as u8 {
                 self.model.nodes[id].kind = Kind::Fired;
             }
             let register = self.random.below(REGISTERS);
