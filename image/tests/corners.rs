@@ -587,7 +587,7 @@ fn interrupted_by_a_cut(bench: &mut Bench, dirty: &[(u64, u64)]) {
 fn blocks_of_long_lists_are_not_taken_while_they_are_needed() {
     let (mut bench, _) = fragmented().reopened(2);
     while bench.world.tend(Budget(64)).expect("tend") {}
-    interrupted_by_a_cut(&mut bench, &pages(0, 1500, 1, 9));
+    interrupted_by_a_cut(&mut bench, &pages(0, 3000, 1, 9));
     // Nor after a clean close, whose parent the commit with the list is.
     let mut bench = fragmented();
     bench.world.close(1).expect("close");
@@ -595,7 +595,11 @@ fn blocks_of_long_lists_are_not_taken_while_they_are_needed() {
     assert!(report.clean);
     while bench.world.tend(Budget(64)).expect("tend") {}
     bench.check();
-    interrupted_by_a_cut(&mut bench, &pages(0, 1500, 1, 9));
+    for tag in 6..9 {
+        bench.snapshot(&[(1, tag)], Keep::No);
+    }
+    bench.check();
+    interrupted_by_a_cut(&mut bench, &pages(0, 3000, 1, 9));
 }
 
 #[test]
@@ -613,7 +617,7 @@ fn the_list_of_losses_that_were_accepted_stays_until_the_next_commit() {
     assert_eq!(report.lost_pages.len(), lost.len());
     bench.world.accept_losses();
     while bench.world.tend(Budget(64)).expect("tend") {}
-    bench.begin(&pages(0, 400, 1, 9), Keep::No);
+    bench.begin(&pages(0, 3000, 1, 9), Keep::No);
     while !bench.world.is_about_to_flush() {
         assert_eq!(bench.world.step(Budget(1)), Progress::Working);
     }

@@ -239,7 +239,7 @@ fn the_bare_machine_conforms_to_the_contract() {
     assert_eq!(status, Some(0), "{said}");
     for suite in ["memory", "clock", "entropy"] {
         let counts = said.lines().filter_map(|line| line.strip_prefix("warm: ")?.strip_prefix(suite));
-        let checks: usize = counts.filter_map(|rest| rest.split(' ').nth(2)?.parse().ok()).sum();
+        let checks: usize = counts.filter_map(|rest| rest.split(' ').nth(2)?.parse::<usize>().ok()).sum();
         assert!(checks >= 5, "{suite}: {checks} checks; {said}");
     }
 }

@@ -59,7 +59,7 @@ const MAX_HASH: u32 = (1 << 22) - 1;
 /// Copies the world of `from` into the empty heap `to`.
 pub fn copy_world(from: &Heap, to: &mut Heap, hashes: Hashes) -> Result<(), CopyError> {
     let known = from.known_objects();
-    if known == Word::NONE || from.nil() == Word::NONE {
+    if known == Word::NONE || !from.nil().is_reference() {
         return Err(CopyError::NoWorld);
     }
     if to.known_objects() != Word::NONE {

@@ -18,6 +18,9 @@ use alloc::vec::Vec;
 
 /// Entries of the block table that are read at a time when a free block is looked for.
 const SCAN_STEP: usize = 64;
+/// And when a run is looked for: the first large object after an opening must not bring in the table
+/// of all of memory, and after some of them all of it was read.
+const RUN_SCAN: usize = 2048;
 /// A block with fewer free bytes than this is not looked through for holes.
 pub(super) const WORTHWHILE_HOLE_BYTES: usize = BLOCK_BYTES / 16;
 
@@ -288,18 +291,26 @@ impl Heap {
         if count == 1 {
             return self.pick_block();
         }
-        self.scan_whole_table();
-        if let Some(first) = self.pool.lowest_run(count) {
-            for block in first..first + count {
-                self.pool.remove(block);
-            }
+        self.release_resting();
+        self.scan_table(RUN_SCAN);
+        if let Some(first) = self.take_run(count) {
             return Some(first);
         }
         let first = self.pool.limit;
         if count > self.pool.end - first {
-            return None;
+            self.scan_whole_table();
+            return self.take_run(count);
         }
         self.pool.limit += count;
+        Some(first)
+    }
+
+    /// The lowest run of known free blocks, removed from the pool.
+    fn take_run(&mut self, count: usize) -> Option<usize> {
+        let first = self.pool.lowest_run(count)?;
+        for block in first..first + count {
+            self.pool.remove(block);
+        }
         Some(first)
     }
 

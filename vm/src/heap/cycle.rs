@@ -381,8 +381,11 @@ impl Heap {
     pub fn take_fired(&mut self) -> Vec<Word> {
         let fired = core::mem::take(&mut self.fired);
         for &object in &fired {
-            let header = self.header(object).with_format(Format::Indexable as u8);
-            self.set_header(object, header);
+            let header = self.header(object);
+            // What it has become since is not what fired.
+            if header.format() == Format::Ephemeron as u8 {
+                self.set_header(object, header.with_format(Format::Indexable as u8));
+            }
         }
         fired
     }

@@ -8,8 +8,9 @@
 
 use super::Heap;
 use crate::layout::{
-    ClassIndex, Extent, Format, Header, KnownClass, PINNED, Word, behavior,
+    ClassIndex, Extent, Format, Header, KnownClass, LARGE_OBJECT_BYTES, PINNED, Word, behavior,
 };
+use alloc::vec::Vec;
 
 /// Whose identity hash the target of a forwarding has afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,32 +72,62 @@ impl Heap {
     }
 
     /// The two of each pair exchange their identities: references to the one become references to
-    /// the other, both ways. `None` if there is no room for what must be copied: the pairs before are
-    /// exchanged then, this one and those behind are not ([`Heap::why_declined`]); with room for
-    /// eden's share and no large object, all are.
+    /// the other, both ways. `None` if there is no room for what must be copied
+    /// ([`Heap::why_declined`]): then nothing has changed. An object in two pairs is exchanged twice,
+    /// in order; that declines where such a pair needs a copy that is too large for eden.
     pub fn become_each_other(&mut self, pairs: &[(Word, Word)]) -> Option<()> {
-        let bytes = pairs.iter().map(|&(a, b)| self.exchange_bytes(a, b)).sum();
+        let bytes = pairs.iter().map(|&(a, b)| self.eden_share(a, b)).sum();
         if bytes > 0 && !self.room_for(bytes) {
             self.declined = super::Decline::EdenFull;
             return None;
         }
+        if !self.names_one_twice(pairs) {
+            return self.exchange_all(pairs);
+        }
+        let is_large = |heap: &Heap, word: Word| {
+            word.is_reference() && heap.total_words(heap.resolve(word)) * 8 > LARGE_OBJECT_BYTES
+        };
+        if pairs.iter().any(|&(a, b)| is_large(self, a) || is_large(self, b)) {
+            self.declined = super::Decline::TooLarge;
+            return None;
+        }
+        pairs.iter().try_for_each(|&pair| self.exchange_all(&[pair]))
+    }
+
+    fn names_one_twice(&self, pairs: &[(Word, Word)]) -> bool {
+        let each = pairs.iter().flat_map(|&(a, b)| [self.resolve(a).0, self.resolve(b).0]);
+        let mut named: Vec<u64> = each.collect();
+        named.sort_unstable();
+        named.windows(2).any(|two| two[0] == two[1])
+    }
+
+    /// Exchanges pairs of objects that are all different: makes every copy before anything changes.
+    fn exchange_all(&mut self, pairs: &[(Word, Word)]) -> Option<()> {
+        let mut copies: Vec<(Word, Word)> = Vec::new();
         for &(a, b) in pairs {
-            let (a, b) = (self.resolve(a), self.resolve(b));
-            if a == b || !a.is_reference() || !b.is_reference() {
+            if self.exchange_bytes(a, b) == 0 {
                 continue;
             }
-            if self.exchange_bytes(a, b) == 0 {
-                self.exchange_contents(a, b);
-            } else {
-                let new_a = self.copy_of(a)?;
-                let Some(new_b) = self.copy_of(b) else {
-                    // Nobody is to find the copy.
-                    self.forward(new_a, a);
-                    return None;
-                };
-                self.forward(a, new_b);
-                self.forward(b, new_a);
+            for object in [self.resolve(a), self.resolve(b)] {
+                match self.copy_of(object) {
+                    Some(copy) => copies.push((object, copy)),
+                    None => {
+                        // Nobody is to find the copies.
+                        copies.into_iter().for_each(|(object, copy)| self.forward(copy, object));
+                        return None;
+                    }
+                }
             }
+        }
+        for &(a, b) in pairs {
+            let (a, b) = (self.resolve(a), self.resolve(b));
+            if a.is_reference() && b.is_reference() && a != b && self.exchange_bytes(a, b) == 0 {
+                self.exchange_contents(a, b);
+            }
+        }
+        for two in copies.chunks_exact(2) {
+            self.forward(two[0].0, two[1].1);
+            self.forward(two[1].0, two[0].1);
         }
         Some(())
     }
@@ -114,6 +145,15 @@ impl Heap {
         let alike = self.size(a) == self.size(b)
             && self.header(a).has_references() == self.header(b).has_references();
         if alike { 0 } else { (self.total_words(a) + self.total_words(b)) * 8 }
+    }
+
+    /// Of these the bytes that eden must have room for.
+    fn eden_share(&self, a: Word, b: Word) -> usize {
+        if self.exchange_bytes(a, b) == 0 {
+            return 0;
+        }
+        let bytes = [a, b].map(|object| self.total_words(self.resolve(object)) * 8);
+        bytes.into_iter().filter(|&bytes| bytes <= LARGE_OBJECT_BYTES).sum()
     }
 
     fn exchange_contents(&mut self, a: Word, b: Word) {

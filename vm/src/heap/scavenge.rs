@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 /// Groups of age among the young blocks.
 const AGE_GROUPS: u64 = 4;
 /// Survivors of a scavenge above which eden shrinks, and below which it grows, in bytes.
-const MANY_SURVIVORS: usize = 320 << 10;
+const MANY_SURVIVORS: usize = 192 << 10;
 const FEW_SURVIVORS: usize = 128 << 10;
 
 /// Forwarding addresses of one young block: objects are at least two words apart.

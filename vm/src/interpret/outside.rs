@@ -6,7 +6,7 @@
 //! Knows: the heap's cycle. Must not know: files, what a session does.
 
 use super::vm::{Handle, HostValue, Vm};
-use crate::heap::{MarkStep, Wants};
+use crate::heap::Wants;
 use crate::layout::KnownObject;
 use alloc::vec::Vec;
 use image::PageIndex;
@@ -89,23 +89,26 @@ impl Vm {
 
     /// A slice of the collection that runs, if one does; answers what else the heap wants.
     pub fn tend(&mut self) -> Wants {
-        let wants = self.heap.wants();
-        if wants.mark {
-            while self.heap.mark_step(MARK_WORDS) == MarkStep::Working {
-                if self.doorbell.is_rung() {
-                    break;
-                }
+        loop {
+            let wants = self.collect_slice();
+            if !wants.mark || self.doorbell.is_rung() {
+                return wants;
             }
+        }
+    }
+
+    /// One step of what the heap asks for; answers what it asks for then.
+    pub(super) fn collect_slice(&mut self) -> Wants {
+        let wants = self.heap.wants();
+        if wants.sweep {
+            self.heap.sweep_step(SWEEP_BLOCKS);
+        }
+        if wants.mark {
+            self.heap.mark_step(MARK_WORDS);
         }
         self.settle_losses();
         if wants.finish {
-            let finished = self.with_roots(|heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
-            if finished.is_ok() {
-                self.settle_symbols();
-            }
-        }
-        if wants.sweep {
-            self.heap.sweep_step(SWEEP_BLOCKS);
+            let _ = self.with_roots(|heap, roots| heap.finish(roots, Some(FINISH_WORDS)));
         }
         self.heap.wants()
     }

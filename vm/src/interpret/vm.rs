@@ -594,21 +594,9 @@ impl Vm {
         }
     }
 
-    /// Does a slice of the work that the heap asks for: marking, sweeping, flips.
+    /// Does a slice of the work that the heap asks for. Where no port flips to write, flips too.
     pub(crate) fn tend_heap(&mut self) {
-        const WORDS: usize = 20_000;
-        const BLOCKS: usize = 16;
-        let wants = self.heap.wants();
-        if wants.sweep {
-            self.heap.sweep_step(BLOCKS);
-        }
-        if wants.mark {
-            self.heap.mark_step(WORDS);
-            self.settle_losses();
-        }
-        if wants.finish {
-            let _ = self.with_roots(|heap, roots| heap.finish(roots, Some(10 * WORDS)));
-        }
+        let wants = self.collect_slice();
         if wants.flip && !self.store.is_durable() && self.heap.space().frozen().is_none() {
             let flipped = self.with_roots(|heap, roots| heap.flip(roots).is_ok());
             if flipped {

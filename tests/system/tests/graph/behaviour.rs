@@ -179,6 +179,28 @@ fn objects_of_different_sizes_exchange_identities() {
 }
 
 #[test]
+fn exchanges_that_find_no_room_change_nothing() {
+    let mut heap = world().heap;
+    let bytes = |heap: &mut Heap, slots| heap.allocate(KnownClass::ByteArray.index(), 16, slots).unwrap();
+    let (a, b) = (bytes(&mut heap, 1), bytes(&mut heap, 2));
+    let (small, large) = (bytes(&mut heap, 3), bytes(&mut heap, 1 << 15));
+    let (c, d) = (bytes(&mut heap, 2), bytes(&mut heap, 2));
+    heap.write_bytes(c, 0, b"c");
+    heap.set_limit_bytes(heap.used_bytes() + heap.eden_bytes() + (1 << 16));
+    assert!(heap.become_each_other(&[(c, d), (a, b), (small, large)]).is_none());
+    for (object, size) in [(a, 1), (b, 2), (small, 3), (large, 1 << 15), (c, 2)] {
+        assert_eq!(heap.resolve(object), object);
+        assert_eq!(heap.size(object), size);
+    }
+    assert_eq!(heap.byte(c, 0), b'c');
+    // An object that is named twice is exchanged twice.
+    heap.become_each_other(&[(a, b), (b, small)]).unwrap();
+    assert_eq!([a, b, small].map(|object| heap.size(heap.resolve(object))), [2, 3, 1]);
+    assert!(heap.become_each_other(&[(a, large), (large, b)]).is_none());
+    assert_eq!(heap.size(large), 1 << 15);
+}
+
+#[test]
 fn weak_slots_follow_the_living_and_forget_the_dead() {
     let mut heap = world().heap;
     let (live, dead) = (plain(&mut heap, 1), plain(&mut heap, 1));
@@ -196,6 +218,24 @@ fn weak_slots_follow_the_living_and_forget_the_dead() {
     assert_eq!(heap.slot(weak, 3), heap.nil());
     assert_eq!(heap.slot(weak, 4), Word::small(9));
     assert_ne!(heap.slot(weak, 1), heap.nil(), "named slots are strong");
+}
+
+#[test]
+fn what_fired_may_become_another_before_it_is_taken() {
+    let mut heap = world().heap;
+    let key = heap.allocate_old(crate::world::PLAIN, 1, 2).unwrap();
+    let ephemeron = heap.allocate_old(crate::world::EPHEMERON, 3, 3).unwrap();
+    let mut roots = vec![plain(&mut heap, 4), ephemeron];
+    heap.store(roots[1], 0, key);
+    heap.store_immediate(roots[1], 1, Word::small(7));
+    heap.collect_full(&mut roots).unwrap();
+    assert_eq!(heap.fired(), [roots[1]]);
+    heap.become_forward(&[(roots[1], roots[0])], HashOf::Target);
+    assert_eq!(heap.take_fired().iter().map(|word| heap.resolve(*word)).collect::<Vec<_>>(), [roots[0]]);
+    clean(&mut heap, &mut roots);
+    heap.collect_full(&mut roots).unwrap();
+    clean(&mut heap, &mut roots);
+    assert_eq!(heap.resolve(roots[1]), roots[0]);
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Plan {
             tenure_bytes: random.pick(&[0, 512, 2048, 8192, 65536]),
             collect_full_always: random.percent(4),
             flip_every: random.pick(&[0, 0, 0, 0, 1, 4]),
+            hoard: random.percent(8),
             ..Setup::default()
         };
         Plan { seed, steps, setup, bias }
@@ -73,16 +74,22 @@ pub fn run(plan: Plan) -> Result<BTreeMap<&'static str, usize>, (String, Vec<Str
     for _ in 0..plan.steps {
         match step(&mut world, &weights).and_then(|()| world.check()) {
             Ok(()) => {}
-            Err(End::Full) => {
-                world.count("full");
-                return Ok(world.counts);
-            }
+            Err(End::Full) => return full(world),
             Err(End::Wrong(what)) => return Err((what, world.log)),
         }
     }
     match quiesce(&mut world) {
         Ok(()) | Err(End::Full) => Ok(world.counts),
         Err(End::Wrong(what)) => Err((format!("in the end: {what}"), world.log)),
+    }
+}
+
+/// What found no room has changed nothing.
+fn full(mut world: World) -> Result<BTreeMap<&'static str, usize>, (String, Vec<String>)> {
+    world.count("full");
+    match world.check() {
+        Ok(()) | Err(End::Full) => Ok(world.counts),
+        Err(End::Wrong(what)) => Err((format!("when it was full: {what}"), world.log)),
     }
 }
 

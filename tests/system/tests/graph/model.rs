@@ -117,9 +117,8 @@ impl Model {
     }
 
     pub fn key_lives(&self, id: Id, seen: &[bool]) -> bool {
-        let has_fired = || self.fired.iter().any(|&fired| self.resolve(fired) == id);
         match self.nodes[id].slots.get(&0) {
-            _ if has_fired() => true,
+            _ if self.fired.contains(&id) => true,
             Some(Val::Ref(key)) => seen[self.resolve(*key)],
             _ => true,
         }

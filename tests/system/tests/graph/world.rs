@@ -53,6 +53,8 @@ pub struct Setup {
     pub collect_full_always: bool,
     /// Flips at every so many allocations (0: only when drawn).
     pub flip_every: usize,
+    /// One object holds most of the heap, so that there is little room for the others.
+    pub hoard: bool,
     /// Commits go to the real store, on a simulated disk.
     pub real_store: bool,
     /// Writer and marker run on threads of their own.
@@ -194,6 +196,12 @@ impl World {
         let frames = heap.allocate_quiet(array, 1, REGISTERS).unwrap();
         heap.set_root(root::STACK_IMAGES, frames.0);
         self.permanent = 5 + classes.len();
+        if self.setup.hoard {
+            let words = (BLOCKS - 12) * BLOCK_BYTES / 8 - 2;
+            let hoard = heap.allocate_old(KnownClass::ByteArray.index(), Format::Bytes as u8, words).unwrap();
+            heap.set_known(KnownObject::Processor, hoard);
+            self.permanent += 1;
+        }
         self.registers = vec![nil; REGISTERS];
         self.model.registers = vec![None; REGISTERS];
         self.model.table = vec![None; TABLE];
@@ -279,7 +287,8 @@ impl World {
         self.model.fired.clear();
         for word in self.heap.take_fired() {
             let id = self.fired_id(word);
-            if self.model.nodes[id].kind == Kind::Ephemeron {
+            let format = self.heap.header(self.heap.resolve(word)).format();
+            if self.model.nodes[id].kind == Kind::Ephemeron && format == Format::Indexable as u8 {
                 self.model.nodes[id].kind = Kind::Fired;
             }
             let register = self.random.below(REGISTERS);
@@ -559,7 +568,7 @@ impl World {
         self.model.nodes.push(node);
         self.name(object, id, kind, size);
         if kind == Kind::Class {
-            let format = if self.random.percent(40) { 2 | (2 << 16) } else { 1 | (1 << 16) };
+            let format = if self.random.percent(60) { 2 | (2 << 16) } else { 1 | (1 << 16) };
             self.heap.store(object, behavior::FORMAT, Word::small(format));
             let Some(class) = self.heap.register_class(object) else { return Err(End::Full) };
             if !self.cached.insert(class.0) {
@@ -589,7 +598,7 @@ impl World {
 
     /// A class of a format among what is held, now and then.
     fn pick_class(&mut self, format: Format) -> Option<(ClassIndex, usize)> {
-        if !self.random.percent(30) {
+        if !self.random.percent(60) {
             return None;
         }
         let (word, id) = self.pick()?;

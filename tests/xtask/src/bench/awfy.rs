@@ -7,7 +7,11 @@ use std::process::Command;
 
 /// An expression that runs a benchmark in a world that has them loaded.
 pub fn running(name: &str, iterations: usize, size: &str) -> String {
-    format!("ScriptConsole initialize. Harness new run: {{ nil. '{name}'. '{iterations}'. '{size}' }}. ")
+    // Not `run:`, which ends the session.
+    format!(
+        "ScriptConsole detectAvailableMechanismForStdout. \
+         (Harness new processArguments: {{ nil. '{name}'. '{iterations}'. '{size}' }}) runBenchmark. "
+    )
 }
 
 /// Name, problem size for the harness's inner iterations.
