@@ -14,7 +14,7 @@ mod create;
 mod keep;
 mod upkeep;
 
-pub use create::CreateOptions;
+pub use create::{CreateOptions, SCRIPT_LINE};
 
 use crate::alloc_blocks::{Allocator, Purpose};
 use crate::disk::Disk;
