@@ -112,7 +112,7 @@ fn json(words: &[&str], status: i32) -> Value {
 fn what_programs_read_is_json_as_the_help_lists_it() {
     let folder = Folder::new("json");
     let file = folder.world("a \"world\"\\ with\ttabs é.world");
-    let name = "the \"first\" \\ day\t— é 😀";
+    let name = "the \"first\" \\ day — é 😀";
     let named = json(&["name", &file, name, "--json"], 0);
     assert_eq!(named["name"], name);
     assert_eq!(named["file"], file.as_str());

@@ -88,8 +88,8 @@ pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let mut opened = keeper::open(&path, if accepts { Access::Write } else { Access::Read })?;
     let progress = Progress::begin(format!("checking {}", path.display()), "nothing was changed");
-    let (used, _) = opened.world.block_counts();
-    progress.measure(&opened.store, used * BLOCK_BYTES as u64);
+    let bytes = used_bytes(&mut opened);
+    progress.measure(&opened.store, bytes);
     let damages = opened.world.check().map_err(|error| failure(&path, &error))?;
     let findings = if accepts { None } else { Some(inspect(&path, &mut opened, &damages, &progress)?) };
     progress.end();
@@ -103,13 +103,20 @@ pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     super::losses::accept(&path, opened, &damages)
 }
 
+/// About how much there is to read.
+fn used_bytes(opened: &mut Opened) -> u64 {
+    let (used, _) = opened.world.block_counts();
+    used.saturating_mul(BLOCK_BYTES as u64)
+}
+
 /// What there is to say, of blocks and of objects.
 fn inspect(path: &Path, opened: &mut Opened, damages: &[Damage], progress: &Progress) -> Result<Findings, Failure> {
     let mut lines: Vec<String> = damages.iter().map(ToString::to_string).collect();
     let lost = opened.report.lost_pages.iter();
     lines.extend(lost.map(|run| format!("{} pages from page {}: lost earlier", run.pages, run.first)));
     let reader = opened.world.reader(MomentId::NONE).map_err(|error| failure(path, &error))?;
-    progress.measure(&opened.store, reader.heap().pages * PAGE_BYTES as u64);
+    let bytes = used_bytes(opened);
+    progress.measure(&opened.store, bytes);
     let base = reader.heap().base as usize;
     let filed = Filed { base, reader: RefCell::new(reader), pages: RefCell::default() };
     let verdict = verify(&filed, &[]);

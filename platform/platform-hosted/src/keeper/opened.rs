@@ -106,7 +106,8 @@ impl Opened {
         let pager = self.world.pager(&memory, pages, LOST_WORD);
         let pager = pager.map_err(|error| failure(&path, &error))?;
         let progress = Progress::begin(format!("opening {}", path.display()), "the world is as it was");
-        progress.measure(&self.store, words.pages * PAGE_BYTES as u64);
+        let (used, _) = self.world.block_counts();
+        progress.measure(&self.store, used.saturating_mul(PAGE_BYTES as u64));
         let opened = Heap::open(&memory, config, pager);
         progress.end();
         if let Some(&page) = self.world.lost_pages().iter().map(|run| &run.first).find(|page| is_table(**page)) {
