@@ -84,3 +84,14 @@ fn an_interrupted_load_is_taken_back() {
     assert!(run.err.contains("warm: interrupted; the definitions are taken back"), "{run:?}");
     assert_eq!(warm(&["eval", &file, "Smalltalk includesKey: #HalfLoaded"]).out, "false\n");
 }
+
+#[test]
+fn a_load_that_fails_is_taken_back() {
+    let folder = Folder::new("progress-failed-load");
+    let (file, half) = (folder.world("a.world"), folder.text("half.st"));
+    let text = "Object subclass: #HalfLoaded instanceVariableNames: '' classVariableNames: '' package: 'Half'!\n3 zork!\n";
+    std::fs::write(&half, text).unwrap();
+    let run = warm(&["load", &file, &half]);
+    assert!(run.status == 1 && run.err.contains("zork"), "{run:?}");
+    assert_eq!(warm(&["eval", &file, "Smalltalk includesKey: #HalfLoaded"]).out, "false\n");
+}
