@@ -69,7 +69,7 @@ struct Life {
 impl Life {
     fn begin(qemu: &Path, kernel: &std::fs::File, socket: &Path, cache: &str) -> Life {
         let drive = format!("format=raw,cache={cache},file=nbd:unix:{}", socket.display());
-        let machine = Machine { memory_mb: 256, drives: vec![drive.into()], orders: "pipe".to_owned() };
+        let machine = Machine { memory_mb: 256, drives: vec![drive.into()], orders: "pipe".to_owned(), display: None };
         let mut command = machine.command(qemu, kernel);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("QEMU starts");
         child.stdin.as_mut().expect("its line").write_all(LIVE.as_bytes()).expect("typing");
@@ -134,6 +134,9 @@ fn live(device: &Device, life: &Life, random: &mut Random, said: &mut Said) -> R
         if line.starts_with("found ") {
             break line;
         }
+        if !line.starts_with("warm: ") {
+            return Err(format!("it said {line:?}"));
+        }
         said.seen.push(line);
     };
     said.judge(&found)?;
@@ -166,7 +169,7 @@ fn lives(name: &str, cache: &str, cuts: u64) -> Result<(Said, Medium), String> {
         drop(life);
         // What it said before it was killed counts.
         let pending = device.store().pending();
-        let choices = Survivors::choices(pending, 8, random.fork().bits());
+        let choices = Survivors::choices(pending, 8, random.bits());
         let survivors = random.pick(&choices).cloned().unwrap_or(Survivors::Nothing);
         let about = |line: String| format!("seed {seed}, cut {}, {pending} pending, {survivors:?}: {line}", said.cuts);
         lived.map_err(about)?;

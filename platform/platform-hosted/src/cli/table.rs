@@ -107,7 +107,7 @@ commands! {
         "An undeclared name becomes a variable of the conversation. After an error the process stays suspended: `:stack`, `:up`, `:down`, `:restart`, `:return EXPR`, `:proceed`, `:abandon`. Ctrl-C interrupts, Ctrl-D ends." [NO_SAVE];
     Boot "boot" "FILE" (1, 1)
         "Boot a world on a bare machine, under QEMU."
-        "The same file, without an operating system: what is done there is there when it is next opened, and back. `--serial` talks to it on the terminal; Ctrl-C interrupts, Ctrl-D ends. Needs qemu-system-x86_64." [SERIAL, MEMORY, TIMED];
+        "The same file, without an operating system: what is done there is there when it is next opened, and back. It shows its window; `--serial` talks to it on the terminal instead: Ctrl-C interrupts, Ctrl-D ends. Needs qemu-system-x86_64." [SERIAL, MEMORY, TIMED];
     History "history" "FILE" (1, 1)
         "List the moments that the world keeps." "Newest last, with number, time, name and size." [];
     Name "name" "FILE NAME [MOMENT]" (2, 3)
