@@ -201,13 +201,13 @@ fn a_rewrite_can_be_given_up_while_it_asks_and_while_it_tries() {
     let give_up = |server: &Loopback, ms: u64| {
         let began = Instant::now();
         let text = world.eval(&format!(
-            "| r done | done := Semaphore new.
+            "| r done before | done := Semaphore new.
             Scribe model: (LanguageModel at: '{}').
             r := Rewrite for: Adder >> #sumTo: toBe: 'faster'.
             [ r run. done signal ] fork.
             (Delay forMilliseconds: {ms}) wait.
-            Smalltalk at: #Before put: r state.
-            r giveUp. done wait. {{ Before. r statusText }}",
+            before := r state.
+            r giveUp. done wait. {{ before. r statusText }}",
             server.address
         ));
         assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());

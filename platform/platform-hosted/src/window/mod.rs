@@ -8,20 +8,20 @@
 //! - W2 Headless use starts nothing of this: no connection, no thread, no window.
 //! - W3 What the machine's command answers is what [`lead`] answers, whatever became of the display.
 //!
-//! Rooms: `loop_` (the window system's loop), `input` (its events as the world's), `screen` (what the
+//! Rooms: `shower` (the window system's loop), `input` (its events as the world's), `screen` (what the
 //! machine asks for), `clipboard`, `fonts` (letters of the system). Must not know: what a view is.
 
 mod clipboard;
 mod fonts;
 mod input;
-mod loop_;
 mod screen;
 mod service;
+mod shower;
 
 pub use service::DisplayService;
 
 use crate::keeper::block_signals;
-use loop_::Shower;
+use shower::Shower;
 use parking_lot::Mutex;
 use raster::{Display, WindowWish};
 use std::sync::Arc;
