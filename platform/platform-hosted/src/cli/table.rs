@@ -119,7 +119,7 @@ commands! {
     Delete "delete" "FILE MOMENT" (2, 2)
         "Delete a moment." "What no other moment shares becomes free space." [];
     Check "check" "FILE" (1, 1)
-        "Verify a world whole: every block, every object." "Names each damage and what it touches; changes nothing, but for --accept: pages that no copy is whole of become lost objects for good, and automatic moments that need them go." [ACCEPT];
+        "Verify a world whole: every block, every object." "Names each damage and what it touches; changes nothing, but for --accept: pages that no copy is whole of become lost objects for good, automatic moments that need them go, and so do edits of a journal that cannot be read." [ACCEPT];
     Info "info" "FILE" (1, 1)
         "Say what a file is: version, size, moments, state." "" [HASH];
     Help "help" "[COMMAND]" (0, 1)

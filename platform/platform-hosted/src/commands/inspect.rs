@@ -53,6 +53,9 @@ impl HeapView for Filed {
 pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
     let accepts = arguments.has("--accept");
+    if accepts {
+        super::losses::accept_journal(&path)?;
+    }
     let mut opened = keeper::open(&path, if accepts { Access::Write } else { Access::Read })?;
     let told = |error| failure(&path, &error);
     let damages = opened.world.check().map_err(told)?;
