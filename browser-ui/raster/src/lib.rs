@@ -28,6 +28,7 @@ mod paint;
 mod places;
 mod png;
 pub mod roles;
+mod slot;
 pub mod stream;
 mod surface;
 mod text;

@@ -95,6 +95,8 @@ pub struct Statistics {
     pub ephemerons_fired: u64,
     /// Flips.
     pub flips: u64,
+    /// Pages that flips found dirty: what had to be written.
+    pub flipped_pages: u64,
 }
 
 #[cfg(test)]

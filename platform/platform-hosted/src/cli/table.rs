@@ -125,8 +125,8 @@ commands! {
         "warm repl garden.world" [NO_SAVE];
     Boot "boot" "FILE" (1, 1)
         "Boot a world on a bare machine, under QEMU."
-        "The same file, without an operating system: what is done there is there when it is next opened, and back. `--serial` talks to it on the terminal; Ctrl-C interrupts, Ctrl-D ends. Needs qemu-system-x86_64."
-        "warm boot garden.world --serial" [SERIAL, MEMORY, TIMED];
+        "The same file, without an operating system: what is done there is there when it is next opened, and back. It shows its window; `--serial` talks to it on the terminal instead: Ctrl-C interrupts, Ctrl-D ends. Needs qemu-system-x86_64."
+        "warm boot garden.world" [SERIAL, MEMORY, TIMED];
     History "history" "FILE" (1, 1)
         "List the moments that the world keeps."
         "Newest last, with number, time, kind and name."
@@ -149,7 +149,7 @@ commands! {
         "warm delete garden.world 'another spring'" [JSON];
     Check "check" "FILE" (1, 1)
         "Verify a world whole: every block, every object."
-        "Names each damage and what it touches; changes nothing, but for --accept: pages that no copy is whole of become lost objects for good, and automatic moments that need them go."
+        "Names each damage and what it touches; changes nothing, but for --accept: pages that no copy is whole of become lost objects for good, automatic moments that need them go, and so do edits of a journal that cannot be read."
         "warm check garden.world" [ACCEPT, JSON];
     Info "info" "FILE" (1, 1)
         "Say what a file is: version, size, moments, state."

@@ -86,8 +86,12 @@ pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     if accepts && arguments.has("--json") {
         return Err(Failure::new(Exit::Usage, "--accept and --json do not go together; check with --json first"));
     }
+    if accepts {
+        super::losses::accept_journal(&path)?;
+    }
     let mut opened = keeper::open(&path, if accepts { Access::Write } else { Access::Read })?;
-    let progress = Progress::begin(format!("checking {}", path.display()), "nothing was changed");
+    let left = if accepts { "no page was given up" } else { "nothing was changed" };
+    let progress = Progress::begin(format!("checking {}", path.display()), left);
     let bytes = used_bytes(&mut opened);
     progress.measure(&opened.store, bytes);
     let damages = opened.world.check().map_err(|error| failure(&path, &error))?;

@@ -1,12 +1,12 @@
 //! How each figure is measured.
 
 use super::program::{self, Folder};
-use super::{Measured, Options, Outcome, awfy, barrier};
+use super::{Measured, Options, Outcome, awfy, barrier, window};
 use std::path::Path;
 
 type Figure = (&'static str, fn(&Options) -> Outcome);
 
-/// Figures of the spine, in the order of the table of goals.
+/// Figures of the spine and of the window, in the order of the table of goals.
 const FIGURES: &[Figure] = &[
     ("interpreter_sends_per_s", |_| sends_per_s()),
     ("interpreter_vs_node_interpreter", awfy::against_node),
@@ -25,6 +25,9 @@ const FIGURES: &[Figure] = &[
     ("program_bytes", |_| bytes_of(&program::path())),
     ("resident_bytes", |_| resident_bytes()),
     ("boot_prompt_s", |_| boot_prompt()),
+    ("boot_desktop_s", |_| Err("the kernel says it itself: warm boot WORLD --timed in a desktop".to_owned())),
+    ("first_frame_ms", |_| window::first_frame()),
+    ("key_to_pixels_p99_ms", |_| window::key_to_pixels()),
 ];
 
 /// Whether there is a way to measure it.
