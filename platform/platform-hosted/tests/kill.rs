@@ -14,7 +14,9 @@ mod common;
 
 use common::{Folder, command, warm};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -168,11 +170,10 @@ impl Random {
     }
 }
 
-/// What the program did when it was killed.
-fn phase(file: &PathBuf) -> &'static str {
+/// What the program does, or did when it was killed.
+fn phase(file: &File) -> &'static str {
     let mut bytes = [0; 2];
-    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut bytes));
-    if read.is_err() {
+    if file.read_exact_at(&mut bytes, 0).is_err() {
         return "recovery";
     }
     match bytes {
@@ -186,7 +187,7 @@ fn phase(file: &PathBuf) -> &'static str {
 }
 
 /// Waits until the program is seen in a phase, two seconds at most.
-fn await_phase(file: &PathBuf, wanted: &str) {
+fn await_phase(file: &File, wanted: &str) {
     let until = Instant::now() + Duration::from_secs(2);
     while phase(file) != wanted && Instant::now() < until {
         std::hint::spin_loop();
@@ -221,16 +222,13 @@ fn last(words: &[Word], kind: &str) -> u64 {
     words.iter().rev().find(|word| word.kind == kind).map_or(0, |word| word.number)
 }
 
-/// The phase that a kill is aimed at: every eighth is killed while it opens, every other when a phase
-/// is seen, and the rest whenever it is.
-fn aim(kill: u64) -> Option<&'static str> {
-    match kill % 8 {
-        1 => Some("scavenge"),
-        3 => Some("flush"),
-        5 => Some("commit"),
-        7 => Some("write"),
-        _ => None,
-    }
+const PHASES: [&str; 6] = ["run", "scavenge", "write", "flush", "commit", "recovery"];
+
+/// The phase that a kill is aimed at: every eighth is killed while it opens, every other when it is
+/// seen in the phase that fewest were killed in so far, and the rest whenever it is.
+fn aim(kill: u64, so_far: &BTreeMap<&str, u64>) -> Option<&'static str> {
+    let rarest = PHASES.into_iter().min_by_key(|phase| so_far.get(phase).copied().unwrap_or(0));
+    rarest.filter(|phase| kill % 2 == 1 && *phase != "recovery")
 }
 
 #[test]
@@ -255,6 +253,7 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
         let mutate = folder.text("mutate.st");
         std::fs::write(&mutate, MUTATE.replace("SEED", &random.below(1 << 30).to_string())).unwrap();
         std::fs::write(&phases, [0; 4096]).unwrap();
+        let watched = File::open(&phases).unwrap();
         let mut child = command(&["run", &world, &mutate])
             .env("WARM_PHASE", &phases)
             .stdout(Stdio::piped())
@@ -264,8 +263,8 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
         let listener = std::thread::spawn(move || hear(output, pid));
         let wait_us = if kill % 8 == 0 { random.below(12_000) } else { 20_000 + random.below(600_000) };
         std::thread::sleep(Duration::from_micros(wait_us));
-        if let Some(wanted) = aim(kill) {
-            await_phase(&phases, wanted);
+        if let Some(wanted) = aim(kill, &histogram) {
+            await_phase(&watched, wanted);
         }
         child.kill().unwrap();
         let words = listener.join().unwrap();
@@ -275,7 +274,7 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
             pace.add(first, &words[snapshot]);
         }
         child.wait().unwrap();
-        *histogram.entry(phase(&phases)).or_default() += 1;
+        *histogram.entry(phase(&watched)).or_default() += 1;
         snapshots = snapshots.max(s);
         edits = edits.max(e);
         let began = Instant::now();
@@ -302,7 +301,7 @@ fn nothing_acknowledged_is_lost_by_sigkill() {
     if kills >= 100 {
         let judged = pace.judged();
         assert!(judged >= FLOOR_MB_PER_S, "only {judged:.1} MB/s were dirtied");
-        for phase in ["run", "scavenge", "write", "flush", "commit", "recovery"] {
+        for phase in PHASES {
             assert!(histogram.contains_key(phase), "no kill fell in {phase}: {histogram:?}");
         }
     }

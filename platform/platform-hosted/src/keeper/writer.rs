@@ -62,7 +62,7 @@ struct Edits {
 }
 
 /// How long an edit may wait for its flush.
-const JOURNAL_FLUSH_WITHIN: Duration = Duration::from_millis(80);
+const JOURNAL_FLUSH_WITHIN: Duration = Duration::from_millis(60);
 /// The longest pause between two tries of a flush that fails.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
