@@ -62,6 +62,6 @@ pub use pager::Pager;
 pub use reader::MomentReader;
 pub use recover::OpenReport;
 pub use world::{
-    CreateOptions, FlushTicket, Flushed, JournalFlushed, JournalLoss, JournalTicket, OpenOptions, Progress, Thinning,
-    World,
+    CreateOptions, FlushTicket, Flushed, JournalFlushed, JournalLoss, JournalTicket, OpenOptions, Progress,
+    SCRIPT_LINE, Thinning, World,
 };

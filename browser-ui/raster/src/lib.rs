@@ -38,6 +38,6 @@ pub use display::{Display, Feel, Screen, WindowWish};
 pub use fonts::{FontBytes, FontSource, Fonts, Found, LICENCES};
 pub use geometry::Scale;
 pub use glyphs::Glyphs;
-pub use png::encode as encode_png;
+pub use png::{encode as encode_png, encode_with_opacity as encode_png_with_opacity};
 pub use surface::{Figures, MOST_SIDE, Surface, Workshop};
 pub use text::{Glyph, Laid, Line};

@@ -15,7 +15,7 @@ mod given_up;
 mod keep;
 mod upkeep;
 
-pub use create::CreateOptions;
+pub use create::{CreateOptions, SCRIPT_LINE};
 pub use given_up::JournalLoss;
 pub use keep::Thinning;
 

@@ -332,6 +332,7 @@ fn dead_display(program: &Path) -> String {
     let output = output.expect("the test starts itself");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(told.contains("no display answers (WAYLAND_DISPLAY=, DISPLAY=:4242)"), "{told}");
+    assert!(!told.contains(".rs"), "{told}");
     "a_dead_display_is_told_of".to_owned()
 }
 

@@ -2,11 +2,12 @@
 //! alone; no code of the world runs.
 
 use super::{path, say};
+use crate::cli::json::Value;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::Access;
 use crate::keeper::{self, Opened, clock_text, failure, find_moment, kind};
-use image::{ImageError, MomentId, Origin};
+use image::{ImageError, Moment, MomentId, Origin};
 use platform::Clock;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,16 @@ impl File {
         let closed = self.opened.world.close(now());
         closed.map_err(|error| self.told(&error)).map(|()| Exit::Success)
     }
+
+    /// Closes it, and tells a program that asked for JSON which moment it was about.
+    fn close_telling(self, arguments: &Arguments, members: Vec<(&'static str, Value)>) -> Result<Exit, Failure> {
+        let file = ("file", Value::path(&self.path));
+        let exit = self.close()?;
+        if arguments.has("--json") {
+            say(&Value::Object([file].into_iter().chain(members).collect()).to_string())?;
+        }
+        Ok(exit)
+    }
 }
 
 /// A name as it was typed, checked before the world is touched.
@@ -67,6 +78,12 @@ pub fn history(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut file = File::open(arguments, Access::Beside)?;
     let path = file.path.clone();
     let moments = file.opened.world.moments().map_err(|error| failure(&path, &error))?;
+    if arguments.has("--json") {
+        let moments = moments.iter().map(object).collect();
+        let all = Value::Object(vec![("file", Value::path(&path)), ("moments", Value::List(moments))]);
+        say(&all.to_string())?;
+        return Ok(Exit::Success);
+    }
     for moment in moments {
         let how = match moment.origin {
             Origin::Replaced => ", before a restore",
@@ -84,20 +101,39 @@ pub fn history(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// A moment for a program to read.
+fn object(moment: &Moment) -> Value {
+    let origin = match moment.origin {
+        Origin::Snapshot => "snapshot",
+        Origin::Named => "named",
+        Origin::Branched => "branched",
+        Origin::Replaced => "replaced",
+        Origin::Pinned => "pinned",
+    };
+    Value::Object(vec![
+        ("id", Value::Number(moment.id.0.into())),
+        ("parent", Value::Number(moment.parent.0.into())),
+        ("time", Value::time(moment.wall_ns)),
+        ("kind", Value::text(kind(moment))),
+        ("origin", Value::text(origin)),
+        ("name", Value::text_or_null(&moment.name)),
+    ])
+}
+
 /// `warm name FILE NAME [MOMENT]`
 pub fn name(arguments: &Arguments) -> Result<Exit, Failure> {
     let name = arguments.text(1);
     check_name(&path(arguments, 0), &name)?;
     let mut file = File::open(arguments, Access::Write)?;
     let named = match arguments.words.get(2) {
-        None => file.opened.world.name(&name, now()).map(|_| ()),
+        None => file.opened.world.name(&name, now()),
         Some(moment) => {
             let id = file.moment(&moment.to_string_lossy())?;
-            file.opened.world.rename(id, &name, now())
+            file.opened.world.rename(id, &name, now()).map(|()| id)
         }
     };
-    named.map_err(|error| taken(&file, &error, &name))?;
-    file.close()
+    let id = named.map_err(|error| taken(&file, &error, &name))?;
+    file.close_telling(arguments, vec![("moment", Value::Number(id.0.into())), ("name", Value::text(name))])
 }
 
 /// The failure, with the name in it where the name is the matter.
@@ -117,8 +153,8 @@ pub fn branch(arguments: &Arguments) -> Result<Exit, Failure> {
     check_name(&path(arguments, 0), &name)?;
     let mut file = File::open(arguments, Access::Write)?;
     let from = file.moment(&arguments.text(1))?;
-    file.opened.world.branch(from, &name, now()).map_err(|error| taken(&file, &error, &name))?;
-    file.close()
+    let id = file.opened.world.branch(from, &name, now()).map_err(|error| taken(&file, &error, &name))?;
+    file.close_telling(arguments, vec![("moment", Value::Number(id.0.into())), ("name", Value::text(name))])
 }
 
 /// `warm restore FILE MOMENT`
@@ -126,8 +162,11 @@ pub fn restore(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut file = File::open(arguments, Access::Write)?;
     let to = file.moment(&arguments.text(1))?;
     let before = file.opened.world.restore(to, now()).map_err(|error| file.told(&error))?;
-    say(&format!("the present was kept as moment {}", before.0))?;
-    file.close()
+    if !arguments.has("--json") {
+        say(&format!("the present was kept as moment {}", before.0))?;
+    }
+    let members = [("moment", to), ("kept", before)].map(|(name, id)| (name, Value::Number(id.0.into())));
+    file.close_telling(arguments, members.into())
 }
 
 /// Makes the world in `file`, which nobody has open, what it was at a moment; the present is kept.
@@ -141,6 +180,8 @@ pub(super) fn go_back(file: &Path, to: MomentId) -> Result<(), Failure> {
 pub fn delete(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut file = File::open(arguments, Access::Write)?;
     let id = file.moment(&arguments.text(1))?;
+    let moments = file.opened.world.moments().map_err(|error| file.told(&error))?;
+    let name = moments.iter().find(|moment| moment.id == id).map(|moment| moment.name.clone()).unwrap_or_default();
     file.opened.world.delete(id, now()).map_err(|error| file.told(&error))?;
-    file.close()
+    file.close_telling(arguments, vec![("moment", Value::Number(id.0.into())), ("name", Value::text_or_null(&name))])
 }

@@ -5,6 +5,7 @@ use crate::cli::{Arguments, Exit, Failure};
 use crate::file_store::Access;
 use crate::keeper::{self, Ending, Living, Saving};
 use image::MomentId;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use vm::interpret::{Ended, HostValue};
 
@@ -17,7 +18,7 @@ fn working_folder() -> HostValue {
 }
 
 /// {what it is about. arguments. working folder}, as `Session class >> start:with:` takes it.
-pub(super) fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue> {
+pub(super) fn orders(subject: HostValue, arguments: &[OsString]) -> Vec<HostValue> {
     let words = arguments.iter().map(|word| text(word.to_string_lossy())).collect();
     vec![subject, HostValue::List(words), working_folder()]
 }
@@ -120,11 +121,22 @@ pub fn load(arguments: &Arguments) -> Result<Exit, Failure> {
     conclude(living, ending)
 }
 
+/// What `CommandLine class >> test:in:` is told: the form of the output, and the JUnit file or nothing.
+fn test_wishes(arguments: &Arguments) -> Result<[OsString; 2], Failure> {
+    let form = if arguments.has("--json") { "json" } else { "text" };
+    let file = arguments.value("--junit").cloned().unwrap_or_default();
+    if let Some(folder) = Path::new(&file).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        must_exist(folder)?;
+    }
+    Ok([form.into(), file])
+}
+
 /// `warm test FILE [PATTERN]`: nothing of it is kept.
 pub fn test(arguments: &Arguments) -> Result<Exit, Failure> {
+    let wishes = test_wishes(arguments)?;
     let mut living = living(&path(arguments, 0), Saving::Never)?;
     let pattern = arguments.words.get(1).map_or(HostValue::Nil, |word| text(word.to_string_lossy()));
-    let ending = living.session("test", orders(pattern, &[]))?;
+    let ending = living.session("test", orders(pattern, &wishes))?;
     conclude(living, ending)
 }
 
@@ -155,7 +167,7 @@ fn way_back(ending: &Ending) -> Option<(MomentId, bool)> {
 
 /// Opens a world where it can show windows: the machine then runs on a thread of its own. A session
 /// that goes back to a moment gets an instance built anew, in this process.
-fn open_file(file: &Path, words: &[std::ffi::OsString], saving: Saving) -> Result<Exit, Failure> {
+fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Failure> {
     let (file, words) = (file.to_owned(), words.to_vec());
     crate::window::lead(move |port| {
         loop {

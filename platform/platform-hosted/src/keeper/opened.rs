@@ -1,6 +1,7 @@
 //! Opening a world's file: lock, newest whole commit, heap on demand.
 
 use super::errors::failure;
+use crate::cli::progress::Progress;
 use crate::cli::{Exit, Failure};
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
@@ -115,7 +116,11 @@ impl Opened {
         let path = self.store.path().to_owned();
         let pager = self.world.pager(&memory, pages, LOST_WORD);
         let pager = pager.map_err(|error| failure(&path, &error))?;
+        let progress = Progress::begin(format!("opening {}", path.display()), "the world is as it was");
+        let (used, _) = self.world.block_counts();
+        progress.measure(&self.store, used.saturating_mul(PAGE_BYTES as u64));
         let opened = Heap::open(&memory, config, pager);
+        progress.end();
         if let Some(&page) = self.world.lost_pages().iter().map(|run| &run.first).find(|page| is_table(**page)) {
             return Err(tables_lost(&path, page));
         }

@@ -76,6 +76,12 @@ fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
+/// What a message of the window system's library says, without the place in its sources.
+fn plain(message: &str) -> &str {
+    let behind = message.rsplit_once(".rs:").and_then(|(_, rest)| rest.split_once(": "));
+    behind.map_or(message, |(_, said)| said)
+}
+
 /// The window system's loop, or why there is none.
 fn event_loop() -> Result<EventLoop<Order>, String> {
     if !is_set("WAYLAND_DISPLAY") && !is_set("WAYLAND_SOCKET") && !is_set("DISPLAY") {
@@ -85,7 +91,7 @@ fn event_loop() -> Result<EventLoop<Order>, String> {
     built.map_err(|error| {
         let name = |name| std::env::var(name).unwrap_or_default();
         let (wayland, x11) = (name("WAYLAND_DISPLAY"), name("DISPLAY"));
-        format!("no display answers (WAYLAND_DISPLAY={wayland}, DISPLAY={x11}): {error}")
+        format!("no display answers (WAYLAND_DISPLAY={wayland}, DISPLAY={x11}): {}", plain(&error.to_string()))
     })
 }
 
@@ -123,5 +129,15 @@ pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static)
     match machine.join() {
         Ok(answer) => answer,
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn places_in_the_librarys_sources_are_not_told() {
+        let told = "os error at /a/b.rs:788: Failed to open: no such file";
+        assert_eq!(super::plain(told), "Failed to open: no such file");
+        assert_eq!(super::plain("not supported"), "not supported");
     }
 }
