@@ -173,9 +173,10 @@ impl Living {
         self.vm.make(value).unwrap_or_else(|| die(Ending::Machine, format_args!("memory is full")))
     }
 
-    /// Sends a message in a process of its own and drives it to its end.
+    /// Sends a message in a process of its own, which works for the newest session if there is one
+    /// (so it does not go on by itself after an opening), and drives it to its end.
     pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Came {
-        let serial = self.vm.spawn(to, selector, arguments, None);
+        let serial = self.vm.spawn_for_newest_session(to, selector, arguments);
         let serial = serial.unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
         self.vm.watch(serial);
         loop {
