@@ -4,7 +4,8 @@
 //! Invariants
 //! - L1 Bytes wait in a ring that the interrupt fills and one reader empties. While it is full, what
 //!   comes is left in the line's own queue, where it holds the sender back; the reader fetches it.
-//! - L2 The interrupt key (Ctrl-C) rings at once and is not put into the ring.
+//! - L2 The interrupt key (Ctrl-C) rings at once and is not put into the ring; what was typed on a
+//!   terminal before it and not read yet is dropped with the line it belonged to.
 //! - L3 A line that takes no byte counts as dead after [`PATIENCE`] tries: what is said to it is lost,
 //!   nobody waits for ever (B2).
 //!
@@ -90,6 +91,9 @@ fn gather() {
         }
         let byte = in8(COM1 + DATA);
         if byte == CTRL_C {
+            if FOR_TERMINAL.load(Ordering::Relaxed) {
+                INPUT.clear();
+            }
             INTERRUPTED.store(true, Ordering::Relaxed);
             crate::console::interrupted();
         } else {

@@ -284,9 +284,8 @@ fn a_terminal_has_a_prompt_an_echo_and_keys() {
     running.type_in("nonsense\u{3}");
     running.await_text("^C\r\n");
     running.await_text("> ");
-    running.type_in("[ true ] whileTrue\r");
-    running.await_text("whileTrue\r\n");
-    std::thread::sleep(Duration::from_millis(300));
+    running.type_in("Transcript show: 'sp', 'ins'; flush. [ true ] whileTrue\r");
+    running.await_text("spins");
     running.type_in("\u{3}");
     running.await_text("> ");
     running.type_in("6 * 7\r");
@@ -308,8 +307,8 @@ fn a_loop_without_end_answers_the_interrupt_key_and_processes_of_the_world_go_on
     let mut running = Running::start(256, vec![disk_of(&world)], "pipe");
     running.type_in("Smalltalk at: #Ticks put: 0. [ [ (Delay forMilliseconds: 20) wait. Smalltalk at: #Ticks put: (Smalltalk at: #Ticks) + 1 ] repeat ] fork. 'beg' , 'un'\n");
     running.await_text("'begun'\n");
-    running.type_in("[ true ] whileTrue\n");
-    std::thread::sleep(Duration::from_millis(300));
+    running.type_in("Transcript show: 'sp', 'ins'; flush. [ true ] whileTrue\n");
+    running.await_text("spins");
     running.type_in("\u{3}");
     running.await_text("nterrupt");
     std::thread::sleep(Duration::from_millis(500));
