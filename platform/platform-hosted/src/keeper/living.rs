@@ -5,6 +5,7 @@
 //!   dirty, and at the end; between two requests the world runs.
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
+use super::emergency::Watch;
 use super::offer::Offer;
 use super::opened::{Opened, clock_text, heap_failure};
 use super::signals::{self, Wish};
@@ -13,7 +14,7 @@ use crate::cli::{Exit, Failure};
 use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
 use crate::window::Port;
-use image::{ImageError, Keep, ThinPolicy};
+use image::{ImageError, Keep, MomentId, ThinPolicy};
 use keeper::{Host, settle, snapshot_of};
 use platform::Clock;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub enum Ending {
     Ended(Ended),
     /// The session ended with a status.
     Exit(i64),
+    /// Somebody chose to go back to a moment, where the world cannot be asked.
+    GoBack(MomentId),
     /// Every process waits, for nothing that could come: the frames of the one that was waited for.
     Stuck(String),
     /// The system asked the program to end, by a signal.
@@ -66,6 +69,8 @@ pub struct Living {
     told: bool,
     /// Whether it was said that pages are lost.
     pub(super) told_lost: bool,
+    /// The windows, and whether the world looks after them.
+    pub(super) watch: Watch,
 }
 
 /// The store of a world; the machine's own log goes to standard error in a verbose run.
@@ -125,6 +130,7 @@ impl Living {
         let desk = Desk::new(world, Box::new(move || waker.wake()));
         let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
         let (vm, wish) = machine(heap, host, clock.clone(), offer)?;
+        let watch = Watch::of(offer);
         let writer = if keeps { desk.start() } else { Ok(Vec::new()) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
         let now = clock.monotonic_ns();
@@ -140,6 +146,7 @@ impl Living {
             failed: None,
             told: false,
             told_lost: !report.lost_pages.is_empty(),
+            watch,
         };
         living.wake()?;
         Ok(living)
@@ -163,6 +170,7 @@ impl Living {
             failed: None,
             told: false,
             told_lost: false,
+            watch: Watch::default(),
         };
         living.wake()?;
         Ok(living)

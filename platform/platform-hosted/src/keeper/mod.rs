@@ -1,7 +1,8 @@
 //! Keeping a world alive: opened from its file, run, saved every two seconds and at the end.
 //!
 //! Rooms: `opened` (file, image, heap), `writer` (the thread that writes snapshots), `living` (the
-//! machine and its savings), `driving` (its slices and sleeps), `make` (a new world), `signals`. What
+//! machine and its savings), `driving` (its slices and sleeps), `emergency` (a world that cannot show
+//! itself), `make` (a new world), `signals`. What
 //! every machine does alike is in the crate `keeper`.
 //!
 //! Invariants
@@ -10,6 +11,7 @@
 //! - K2 Nothing is reported as saved before the commit that holds it is acknowledged.
 
 mod driving;
+mod emergency;
 mod errors;
 mod living;
 mod make;

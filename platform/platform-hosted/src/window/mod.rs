@@ -51,7 +51,11 @@ enum Order {
 
 /// Where a machine shows its windows, or why it cannot.
 #[derive(Clone)]
-pub struct Port(Result<EventLoopProxy<Order>, String>);
+pub struct Port {
+    event_loop: Result<EventLoopProxy<Order>, String>,
+    /// The surfaces of the world that shows windows here, once it has any.
+    surfaces: Arc<Mutex<Option<Arc<Mutex<Display>>>>>,
+}
 
 impl std::fmt::Debug for Port {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,12 +66,21 @@ impl std::fmt::Debug for Port {
 impl Port {
     /// A port without a display.
     pub fn none(why: impl Into<String>) -> Port {
-        Port(Err(why.into()))
+        Port::new(Err(why.into()))
+    }
+
+    fn new(event_loop: Result<EventLoopProxy<Order>, String>) -> Port {
+        Port { event_loop, surfaces: Arc::default() }
+    }
+
+    /// The surfaces of the world that shows windows here, once it has any.
+    pub(crate) fn surfaces(&self) -> Option<Arc<Mutex<Display>>> {
+        self.surfaces.lock().clone()
     }
 
     /// Whether there is a display, or why not.
     pub fn availability(&self) -> Result<(), &str> {
-        self.0.as_ref().map(|_| ()).map_err(String::as_str)
+        self.event_loop.as_ref().map(|_| ()).map_err(String::as_str)
     }
 }
 
@@ -100,12 +113,12 @@ fn event_loop() -> Result<EventLoop<Order>, String> {
 pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static) -> T {
     let event_loop = match event_loop() {
         Ok(event_loop) => event_loop,
-        Err(why) => return command(Port(Err(why))),
+        Err(why) => return command(Port::new(Err(why))),
     };
     // Before the thread starts: it inherits what is blocked, and takes signals by a thread of its own.
     block_signals();
     let proxy = event_loop.create_proxy();
-    let (port, at_end) = (Port(Ok(proxy.clone())), proxy);
+    let (port, at_end) = (Port::new(Ok(proxy.clone())), proxy);
     let body = move || {
         let answer = command(port);
         // A loop that is gone needs no end.

@@ -33,7 +33,8 @@ impl DisplayService {
             let screen = HostedScreen::new(self.port.clone(), self.bell.clone());
             let display = Display::new(self.session, Box::new(screen), Some(Box::<SystemFonts>::default()));
             let shared = Arc::new(Mutex::new(display));
-            if let Ok(proxy) = &self.port.0 {
+            *self.port.surfaces.lock() = Some(shared.clone());
+            if let Ok(proxy) = &self.port.event_loop {
                 // A loop that has ended shows nothing any more.
                 let _ = proxy.send_event(Order::Surfaces(shared.clone()));
             }
