@@ -79,8 +79,8 @@ fn closing_without_saving_goes_back_to_the_moment_of_opening() {
 fn a_method_is_changed_in_the_browser_while_a_loop_uses_it() {
     let folder = Folder::new("live-edit");
     let world = folder.world("garden.world");
-    let lamp = "Object subclass: #Lamp instanceVariableNames: '' classVariableNames: '' package: 'Garden'.
-        Lamp compile: 'colour ^ ''red'''";
+    let lamp = "(Object subclass: #Lamp instanceVariableNames: '' classVariableNames: '' package: 'Garden')
+        compile: 'colour ^ ''red'''";
     assert_eq!(warm(&["eval", &world, lamp]).status, 0);
     let screen = Screen::start(&folder, 1600, 1000);
     let open = screen.open(&world);
