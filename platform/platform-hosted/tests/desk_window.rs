@@ -48,7 +48,7 @@ fn every_key_is_there_after_a_kill_and_the_window_opens_as_it_was() {
     screen.types(" \"and the last words\"");
     let text = "OrderedCollection new removeFirst \"and the last words\"";
     open.awaits(&format!("{WORKSPACE} text"), text);
-    open.kill();
+    open.kill(&screen);
     let open = screen.open(&world);
     screen.keys("ctrl+q");
     open.ends_well();

@@ -14,7 +14,7 @@ mod common;
 #[path = "common/screen.rs"]
 mod screen;
 
-use common::{Folder, command};
+use common::{Folder, command, warm};
 use screen::{Open, Screen, artefacts, asks, wait_for};
 use std::path::PathBuf;
 
@@ -94,7 +94,7 @@ fn result_is(text: &str) -> String {
 fn a_newcomers_ten_minutes() {
     let folder = Folder::new("newcomer");
     let world = folder.text("warm/home.world");
-    let screen = Screen::start(&folder, 1280, 800);
+    let screen = Screen::start(&folder, 1600, 1000);
     let mut person = Newcomer { steps: steps().into_iter(), screen, number: 0 };
 
     // Run: the home world is made and opens.
@@ -120,7 +120,7 @@ fn a_newcomers_ten_minutes() {
     person.click(&open, &format!("{WORKSPACE} boundsInSurface center"));
     person.step();
     open.awaits(&format!("{DEBUGGER} notNil"), "true");
-    assert_eq!(open.answer(&format!("{DEBUGGER} model title")), "nil does not understand #+");
+    assert_eq!(open.answer(&format!("{DEBUGGER} model title")), "receiver of \"+\" is nil");
     person.picture();
 
     // Mend it where it failed: the do-it goes on, and its result is there.
@@ -132,13 +132,13 @@ fn a_newcomers_ten_minutes() {
 
     // Name this moment.
     person.step();
-    open.awaits("Moment all anySatisfy: [ :each | each name = 'it counts' ]", "true");
+    wait_for("the moment", || warm(&["history", &world]).out.contains("it counts").then_some(()));
 
     // Spoil it all, and pull the plug.
     person.click(&open, &format!("{WORKSPACE} boundsInSurface center"));
     person.step();
     open.awaits("(Smalltalk at: #Counter) new next", "#gone");
-    open.kill();
+    open.kill(&person.screen);
 
     // It opens as it was, the damage too.
     let open = person.screen.open(&world);
@@ -147,12 +147,15 @@ fn a_newcomers_ten_minutes() {
 
     // Go back.
     person.screen.keys("ctrl+shift+m");
-    let row = "| view row | view := %. row := view list items findFirst: [ :each | each object name = 'it counts' ]. row > 0"
-        .replace('%', MOMENTS);
-    open.awaits(&row, "true");
-    let place = "[ :view | view list toSurface: 40 @ ((view list topOf: (view list items findFirst: [ :each | each object name = 'it counts' ])) + 12 - view list scroll) ] value: %"
-        .replace('%', MOMENTS);
-    person.click(&open, &place);
+    let named = "each object name = 'it counts'";
+    open.awaits(&format!("{MOMENTS} list items anySatisfy: [ :each | {named} ]"), "true");
+    // The list may have grown since the world was saved: then another row was met.
+    let chosen = format!("{MOMENTS} list selection ifNotNil: [ :one | one name = 'it counts' ]");
+    wait_for("the moment in the list", || {
+        let place = "[ :view | view list toSurface: 40 @ ((view list topOf: (view list items findFirst: [ :each | NAMED ])) + 12 - view list scroll) ] value: MOMENTS";
+        person.click(&open, &place.replace("NAMED", named).replace("MOMENTS", MOMENTS));
+        wait_for("a choice", || Some(open.answer(&chosen)).filter(|answer| answer != "nil")).eq("true").then_some(())
+    });
     person.step();
     wait_for("the moment before", || (open.answer("(Smalltalk at: #Counter) new next") == "1").then_some(()));
     person.screen.awaits_window("home.world");

@@ -170,7 +170,7 @@ fn a_double_click_opens_a_world() {
     }
     let handler = user.tool(&["xdg-mime", "query", "default", "application/x-warm-world"]);
     assert_eq!(handler.out, "warm.desktop\n", "{handler:?}");
-    let screen = Screen::start(&user.folder, 1280, 800);
+    let screen = Screen::start(&user.folder, 1600, 1000);
     let mut open = Command::new("xdg-open");
     open.arg(&file).env("DISPLAY", &screen.name).env_remove("WAYLAND_DISPLAY");
     open.stdout(Stdio::null()).stderr(Stdio::null());

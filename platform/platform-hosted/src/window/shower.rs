@@ -73,6 +73,18 @@ fn named(wish: &WindowWish) -> winit::window::WindowAttributes {
     winit::platform::x11::WindowAttributesExtX11::with_name(attributes, APPLICATION, APPLICATION)
 }
 
+/// A wish for a window that fits the screen, as far as the window system tells its size.
+fn fitting(event_loop: &ActiveEventLoop, wish: &WindowWish) -> WindowWish {
+    let mut wish = wish.clone();
+    let screen = event_loop.primary_monitor().or_else(|| event_loop.available_monitors().next());
+    if let Some(screen) = screen {
+        let size = screen.size().to_logical::<f64>(screen.scale_factor());
+        let most = |side: f64| if side >= 1.0 { side as u32 } else { u32::MAX };
+        (wish.width, wish.height) = (wish.width.min(most(size.width)), wish.height.min(most(size.height)));
+    }
+    wish
+}
+
 impl Shower {
     fn post(&self, handle: Handle, event: Event) {
         if let Some(surfaces) = &self.surfaces {
@@ -107,7 +119,7 @@ impl Shower {
     }
 
     fn make(&mut self, event_loop: &ActiveEventLoop, handle: Handle, wish: &WindowWish) -> Result<Pane, String> {
-        let window = event_loop.create_window(named(wish)).map_err(|error| format!("no window: {error}"))?;
+        let window = event_loop.create_window(named(&fitting(event_loop, wish))).map_err(|error| format!("no window: {error}"))?;
         let window = Rc::new(window);
         let told = |error: softbuffer::SoftBufferError| format!("no buffer for the window: {error}");
         if self.context.is_none() {

@@ -190,7 +190,7 @@ impl Screen {
                 let _ = send.send(line);
             }
         });
-        let open = Open { child, lines, world: world.to_owned() };
+        let open = Open { child, lines, world: world.to_owned(), memory: self.memory.clone() };
         let title = Path::new(world).file_name().expect("a name").to_string_lossy().into_owned();
         self.awaits_window(&title);
         open
@@ -209,6 +209,8 @@ pub struct Open {
     child: Child,
     lines: Receiver<String>,
     world: String,
+    /// Of the screen where it is shown.
+    memory: PathBuf,
 }
 
 impl Open {
@@ -234,6 +236,8 @@ impl Open {
         while last != answer {
             assert!(start.elapsed() < PATIENCE, "{question} answers {last:?}, never {answer:?}");
             last = self.answer(question);
+            // The program that is asked about gets the processor meanwhile.
+            std::thread::sleep(Duration::from_millis(200));
         }
     }
 
@@ -243,10 +247,12 @@ impl Open {
         if run.status == 0 { run.out.trim().trim_matches('\'').to_owned() } else { run.err }
     }
 
-    /// Kills it, as a power cut would.
-    pub fn kill(mut self) {
+    /// Kills it, as a power cut would; its window is gone then.
+    pub fn kill(mut self, screen: &Screen) {
         self.child.kill().expect("a child to kill");
         self.child.wait().expect("a child to wait for");
+        let windows = || screen.tool(&["search", "--onlyvisible", "--class", "warm"]).unwrap_or_default();
+        wait_for("the window's end", || windows().trim().is_empty().then_some(()));
     }
 
     /// Waits for its end, which must be a good one.
@@ -259,6 +265,13 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What there was to see when the test failed.
+            let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
+            if let Some(picture) = std::fs::read(self.memory.join("Xvfb_screen0")).ok().and_then(|file| Picture::read(&file)) {
+                picture.save(&artefacts().join(format!("failed-{name}.png")));
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
