@@ -464,8 +464,9 @@ impl Display {
         let Some((emergency, _)) = &mut slot.emergency else {
             let is_call = slot.is_window && is_call(event);
             if is_call {
+                let title = String::from("Beside the world");
                 let error = String::from("Nothing failed: this was asked for.");
-                slot.call = Some(Emergency { error, ..Emergency::default() });
+                slot.call = Some(Emergency { title, error, ..Emergency::default() });
             }
             return is_call;
         };
@@ -492,9 +493,9 @@ impl Display {
         self.slot(handle).ok()?.presented
     }
 
-    /// Whether an emergency is shown there.
-    pub fn has_emergency(&mut self, handle: Handle) -> bool {
-        self.slot(handle).is_ok_and(|slot| slot.emergency.is_some())
+    /// The emergency that is shown there.
+    pub fn emergency(&mut self, handle: Handle) -> Option<&Emergency> {
+        self.slot(handle).ok()?.emergency.as_ref().map(|(emergency, _)| emergency)
     }
 
     /// What was chosen in an emergency; once.

@@ -42,6 +42,8 @@ pub struct Past {
 /// What is the matter, and what can be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Emergency {
+    /// What this is; empty: the world cannot show itself.
+    pub title: String,
     /// What happened.
     pub error: String,
     /// Where: the frames, the innermost first.
@@ -127,7 +129,7 @@ impl Page {
 /// As much of a line as may be shown; tabs become blanks.
 fn plain(line: &str) -> String {
     let seen = |c: char| if c == '\t' { ' ' } else { c };
-    line.chars().map(seen).filter(|c| !c.is_control()).take(400).collect()
+    line.trim().chars().map(seen).filter(|c| !c.is_control()).take(400).collect()
 }
 
 impl Emergency {
@@ -137,7 +139,8 @@ impl Emergency {
         let mut page = Page { encoder: Encoder::new(header), next: 1 };
         page.fill((0, 0, width, height), Role::Paper);
         page.fill((0, 0, width, 4), Role::Wrong);
-        page.line(SIDE, 24, "The world cannot show itself.", TITLE);
+        let title = if self.title.is_empty() { "The world cannot show itself." } else { &self.title };
+        page.line(SIDE, 24, &plain(title), TITLE);
         page.line(SIDE, 56, "What you see is the machine's. Nothing is lost: what was typed and done is kept.", SOFT);
         let mut y = 88;
         for line in self.error.lines().take(3) {

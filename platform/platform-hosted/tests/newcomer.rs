@@ -141,7 +141,7 @@ fn a_newcomers_ten_minutes() {
     open.kill(&person.screen);
 
     // It opens as it was, the damage too.
-    let open = person.screen.open(&world);
+    let mut open = person.screen.open(&world);
     open.awaits("(Smalltalk at: #Counter) new next", "#gone");
     person.picture();
 
@@ -157,8 +157,8 @@ fn a_newcomers_ten_minutes() {
         wait_for("a choice", || Some(open.answer(&chosen)).filter(|answer| answer != "nil")).eq("true").then_some(())
     });
     person.step();
-    wait_for("the moment before", || (open.answer("(Smalltalk at: #Counter) new next") == "1").then_some(()));
-    person.screen.awaits_window("home.world");
+    open.awaits_another_window(&person.screen);
+    assert_eq!(open.answer("(Smalltalk at: #Counter) new next"), "1");
     person.picture();
     assert!(person.steps.next().is_some(), "the last step boots it bare, which another test does");
     assert!(person.steps.next().is_none(), "a step of the README is not done here");

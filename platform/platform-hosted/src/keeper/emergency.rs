@@ -88,18 +88,20 @@ impl Living {
         // Whoever paints holds it for a moment; the next look is soon.
         let Some(mut display) = surfaces.try_lock() else { return Ok(None) };
         if let Some((handle, choice)) = display.take_choice() {
+            let neglected = display.emergency(handle).is_some_and(|emergency| emergency.passes);
             drop(display);
-            return self.carry_out(&surfaces, handle, choice);
+            return self.carry_out(&surfaces, handle, choice, neglected);
         }
         let called = display.take_call();
         // One that somebody is reading is not replaced.
-        let called = called.filter(|(handle, _)| !display.has_emergency(*handle));
+        let called = called.filter(|(handle, _)| display.emergency(*handle).is_none());
         let unanswered = display.unanswered();
         let now = self.clock.monotonic_ns();
         let neglected = self.watch.is_neglected(unanswered.map(|(_, came)| came), now);
         let (handle, mut emergency) = match (called, unanswered) {
             (Some(called), _) => called,
-            (None, Some((handle, _))) if neglected && !display.has_emergency(handle) => (handle, Emergency {
+            (None, Some((handle, _))) if neglected && display.emergency(handle).is_none() => (handle, Emergency {
+                title: "The world does not answer.".to_owned(),
                 error: format!("Its window has not answered for {} seconds.", NEGLECT_NS / 1_000_000_000),
                 passes: true,
                 ..Emergency::default()
@@ -131,22 +133,30 @@ impl Living {
         }).collect();
     }
 
-    fn carry_out(&mut self, surfaces: &Mutex<Display>, handle: Handle, choice: Choice) -> Result<Option<Ending>, Failure> {
+    /// `neglected`: the window's process runs somewhere and has to be told to leave what was taken back.
+    fn carry_out(
+        &mut self,
+        surfaces: &Mutex<Display>,
+        handle: Handle,
+        choice: Choice,
+        neglected: bool,
+    ) -> Result<Option<Ending>, Failure> {
         self.watch.waiting = None;
         match choice {
             Choice::Quit => return Ok(Some(Ending::Exit(0))),
             Choice::GoBack(moment) => return Ok(Some(Ending::GoBack(MomentId(moment)))),
             Choice::Retry => {}
-            Choice::TakeBack => self.take_back_last_change()?,
+            Choice::TakeBack if neglected => self.tell_the_world("takeBackLastChangeAndLeave")?,
+            Choice::TakeBack => self.tell_the_world("takeBackLastChange")?,
         }
         surfaces.lock().close_emergency(handle);
         Ok(None)
     }
 
-    /// Has the world take back its last change, before anything else of it runs.
-    fn take_back_last_change(&mut self) -> Result<(), Failure> {
+    /// Sends a message to the world's main object, which runs before all else.
+    fn tell_the_world(&mut self, selector: &str) -> Result<(), Failure> {
         let Some(main) = self.vm.known_handle(KnownObject::MainProcessStart) else { return Ok(()) };
-        let spawned = self.vm.spawn_urgent(main, "takeBackLastChange");
+        let spawned = self.vm.spawn_urgent(main, selector);
         self.vm.release(main);
         spawned.map(|_| ()).map_err(|message| Failure::new(Exit::Io, message))
     }

@@ -257,7 +257,11 @@ impl ApplicationHandler<Order> for Shower {
 
     fn user_event(&mut self, event_loop: &ActiveEventLoop, order: Order) {
         match order {
-            Order::Surfaces(surfaces) => self.surfaces = Some(surfaces),
+            Order::Surfaces(surfaces) => {
+                // Of a world that was left without its closing them.
+                self.panes.clear();
+                self.surfaces = Some(surfaces);
+            }
             Order::Open(handle, wish) => self.open(event_loop, handle, &wish),
             Order::Close(handle) => self.panes.retain(|_, pane| pane.handle != handle),
             Order::Paint(handle) => {

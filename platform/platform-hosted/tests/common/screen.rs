@@ -162,11 +162,21 @@ impl Screen {
         seen
     }
 
+    fn windows(&self, title: &str) -> Vec<String> {
+        let found = self.tool(&["search", "--onlyvisible", "--name", title]).unwrap_or_default();
+        found.lines().map(str::to_owned).collect()
+    }
+
     /// Waits for a window whose title has this in it, which then has the keyboard.
     pub fn awaits_window(&self, title: &str) -> String {
+        self.awaits_another_window(title, "")
+    }
+
+    /// The same, for one that opens instead of another.
+    pub fn awaits_another_window(&self, title: &str, old: &str) -> String {
         let window = wait_for("the window", || {
-            let found = self.tool(&["search", "--onlyvisible", "--name", title])?;
-            found.lines().next().map(str::to_owned)
+            let found = self.windows(title);
+            if found.iter().any(|one| one == old) { None } else { found.into_iter().next() }
         });
         // The world has drawn itself: nothing else on this display is not black.
         self.shows("the first frame", |picture| picture.at((2, 2)) != 0);
@@ -190,9 +200,10 @@ impl Screen {
                 let _ = send.send(line);
             }
         });
-        let open = Open { child, lines, world: world.to_owned(), memory: self.memory.clone() };
         let title = Path::new(world).file_name().expect("a name").to_string_lossy().into_owned();
-        self.awaits_window(&title);
+        let memory = self.memory.clone();
+        let mut open = Open { child, lines, world: world.to_owned(), title, window: String::new(), memory };
+        open.window = self.awaits_window(&open.title);
         open
     }
 }
@@ -209,6 +220,8 @@ pub struct Open {
     child: Child,
     lines: Receiver<String>,
     world: String,
+    title: String,
+    window: String,
     /// Of the screen where it is shown.
     memory: PathBuf,
 }
@@ -247,12 +260,16 @@ impl Open {
         if run.status == 0 { run.out.trim().trim_matches('\'').to_owned() } else { run.err }
     }
 
+    /// Waits until it has opened another window instead of the one that it had.
+    pub fn awaits_another_window(&mut self, screen: &Screen) {
+        self.window = screen.awaits_another_window(&self.title, &self.window);
+    }
+
     /// Kills it, as a power cut would; its window is gone then.
     pub fn kill(mut self, screen: &Screen) {
         self.child.kill().expect("a child to kill");
         self.child.wait().expect("a child to wait for");
-        let windows = || screen.tool(&["search", "--onlyvisible", "--class", "warm"]).unwrap_or_default();
-        wait_for("the window's end", || windows().trim().is_empty().then_some(()));
+        wait_for("the window's end", || screen.windows(&self.title).is_empty().then_some(()));
     }
 
     /// Waits for its end, which must be a good one.
