@@ -1,58 +1,104 @@
 //! The desk in a real window, on a display without a screen: what a person does with keys and pointer.
 //!
 //! Each test has a display of its own (Xvfb) and drives the program from outside (xdotool); what came
-//! of it is asked of the world, as it is saved, which is a witness that shares nothing with the pixels.
+//! of it is asked of the world afterwards, which is a witness that shares nothing with the pixels.
 
 mod common;
 #[path = "common/screen.rs"]
 mod screen;
 
-use common::{Folder, warm};
-use screen::{Screen, artefacts, asks};
+use common::time::{wait_for, wait_until};
+use common::{Folder, command, warm};
+use screen::Screen;
+use std::path::Path;
+use std::process::Child;
+
+fn types(screen: &Screen, text: &str) {
+    screen.does(&["type", "--delay", "15", text]);
+}
+
+fn keys(screen: &Screen, chord: &str) {
+    screen.does(&["key", chord]);
+}
+
+/// Opens a world and waits until its window is drawn and takes keys.
+fn open(screen: &Screen, world: &str) -> Child {
+    let title = Path::new(world).file_name().expect("a name").to_string_lossy().into_owned();
+    let windows = || screen.windows(&["--name", &title]);
+    // The window of a program that was killed goes when the display hears of its end.
+    wait_until("a display without the window", || windows().is_empty());
+    let child = command(&["open", world]).env("DISPLAY", &screen.name).env_remove("WAYLAND_DISPLAY").spawn();
+    let window = wait_for("the window", || windows().into_iter().next());
+    wait_until("a desk in the window", || screen.picture().colours() > 20);
+    screen.does(&["windowfocus", "--sync", &window]);
+    child.expect("warm starts")
+}
+
+fn ends_well(mut child: Child) {
+    let status = wait_for("the end of the program", || child.try_wait().expect("a child"));
+    assert!(status.success(), "{status}");
+}
+
+/// Asks a world that is not open for something.
+fn asks(world: &str, question: &str) -> String {
+    let run = warm(&["eval", world, question]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    run.out.trim().trim_matches('\'').to_owned()
+}
+
+/// Waits until what stands in the file of an open world answers a question as it should: what was
+/// typed takes its time to arrive, to be done, and to be saved.
+fn awaits(world: &str, question: &str, expected: &str) {
+    let question = format!("[ {question} ] on: Error do: [ :error | #notYet ]");
+    wait_until(&format!("{expected} of {question}"), || {
+        let run = warm(&["eval", world, &question, "--no-save"]);
+        assert_eq!(run.status, 0, "{}", run.err);
+        run.out.trim().trim_matches('\'') == expected
+    });
+}
 
 const WORKSPACE: &str = "(Desk current toolOf: WorkspaceView suchThat: [ :each | true ]) codeView";
-
-fn screen(folder: &Folder) -> Screen {
-    Screen::start(folder, 1280, 800)
-}
 
 #[test]
 fn a_workspace_prints_and_the_window_saves_when_it_closes() {
     let folder = Folder::new("desk-print");
     let world = folder.world("print.world");
-    let screen = screen(&folder);
-    let open = screen.open(&world);
-    screen.types("6 * 7");
-    screen.keys("ctrl+p");
-    open.awaits(&format!("{WORKSPACE} buffer marks isEmpty"), "false");
-    screen.keys("ctrl+q");
-    open.ends_well();
-    assert_eq!(asks(&world, &format!("{WORKSPACE} text")), "6 * 7");
-    assert_eq!(asks(&world, &format!("{WORKSPACE} buffer marks first object")), "42");
+    let screen = Screen::start(&folder.path(""), 1280, 800);
+    let child = open(&screen, &world);
+    types(&screen, "6 * 7");
+    keys(&screen, "ctrl+p");
+    let printed = format!("{WORKSPACE} buffer marks first object");
+    awaits(&world, &printed, "42");
+    // What comes after the last saving is there because the window saves when it closes.
+    types(&screen, "0");
+    keys(&screen, "ctrl+q");
+    ends_well(child);
+    assert_eq!(asks(&world, &format!("{WORKSPACE} text")), "6 * 70");
 }
 
 #[test]
 fn every_key_is_there_after_a_kill_and_the_window_opens_as_it_was() {
     let folder = Folder::new("desk-killed");
     let world = folder.world("killed.world");
-    let screen = screen(&folder);
-    let open = screen.open(&world);
-    screen.types("OrderedCollection new removeFirst");
-    screen.keys("ctrl+p");
-    // The process stands in its error, and its debugger is on the desk.
+    let screen = Screen::start(&folder.path(""), 1280, 800);
+    let mut child = open(&screen, &world);
+    types(&screen, "OrderedCollection new removeFirst");
+    keys(&screen, "ctrl+p");
     let stopped = "(Desk current toolOf: DebuggerView suchThat: [ :each | each model isStopped ]) notNil";
-    open.awaits(stopped, "true");
+    awaits(&world, stopped, "true");
     // The debugger has the focus: its field at the foot takes an expression, the workspace the rest.
-    screen.keys("ctrl+Tab");
-    screen.keys("ctrl+End");
-    screen.types(" \"and the last words\"");
+    keys(&screen, "ctrl+Tab");
+    keys(&screen, "ctrl+End");
+    types(&screen, " \"and the last words\"");
     let text = "OrderedCollection new removeFirst \"and the last words\"";
-    open.awaits(&format!("{WORKSPACE} text"), text);
-    open.kill(&screen);
-    let open = screen.open(&world);
-    screen.keys("ctrl+q");
-    open.ends_well();
+    awaits(&world, &format!("{WORKSPACE} text"), text);
+    child.kill().expect("a child to kill");
+    child.wait().expect("a child to wait for");
+    let child = open(&screen, &world);
+    keys(&screen, "ctrl+q");
+    ends_well(child);
     assert_eq!(asks(&world, &format!("{WORKSPACE} text")), text);
+    // The process stands where it stood, and its debugger is on the desk.
     assert_eq!(asks(&world, stopped), "true");
 }
 
@@ -61,48 +107,14 @@ fn closing_without_saving_goes_back_to_the_moment_of_opening() {
     let folder = Folder::new("desk-unsaved");
     let world = folder.world("unsaved.world");
     assert_eq!(warm(&["eval", &world, "Smalltalk at: #Kept put: 1"]).status, 0);
-    let screen = screen(&folder);
-    let open = screen.open(&world);
-    open.awaits("(Desk current instVarNamed: 'openingMoment') notNil", "true");
-    screen.types("Smalltalk at: #Kept put: 2");
-    screen.keys("ctrl+d");
-    open.awaits("Smalltalk at: #Kept", "2");
-    screen.keys("ctrl+shift+q");
-    open.ends_well();
+    let screen = Screen::start(&folder.path(""), 1280, 800);
+    let child = open(&screen, &world);
+    types(&screen, "Smalltalk at: #Kept put: 2");
+    keys(&screen, "ctrl+d");
+    // It was done, and even saved on its own meanwhile.
+    awaits(&world, "Smalltalk at: #Kept", "2");
+    keys(&screen, "ctrl+shift+q");
+    ends_well(child);
     assert_eq!(asks(&world, "Smalltalk at: #Kept"), "1");
     assert!(warm(&["history", &world]).out.contains("closed without saving"));
-}
-
-/// What a method answers changes while a loop that sends it goes round and round: the second of the
-/// four uses of a world. Pictures of before and after stay in `target/artefacts`.
-#[test]
-fn a_method_is_changed_in_the_browser_while_a_loop_uses_it() {
-    let folder = Folder::new("live-edit");
-    let world = folder.world("garden.world");
-    let lamp = "(Object subclass: #Lamp instanceVariableNames: '' classVariableNames: '' package: 'Garden')
-        compile: 'colour ^ ''red'''";
-    assert_eq!(warm(&["eval", &world, lamp]).status, 0);
-    let screen = Screen::start(&folder, 1600, 1000);
-    let open = screen.open(&world);
-    screen.keys("ctrl+shift+t");
-    screen.keys("ctrl+shift+Tab");
-    screen.types("[ Transcript show: Lamp new colour; cr. (Delay forMilliseconds: 300) wait ] repeat");
-    screen.keys("ctrl+d");
-    open.awaits_line("red");
-    screen.keys("ctrl+k");
-    screen.types("Lamp>>colour");
-    screen.keys("Return");
-    let shown = "(Desk current toolOf: BrowserView suchThat: [ :each | each model selector = #colour ]) notNil";
-    open.awaits(shown, "true");
-    screen.keep(&artefacts().join("live-edit-before.png"));
-    screen.keys("ctrl+a");
-    screen.types("colour ^ 'green'");
-    screen.keys("ctrl+s");
-    open.awaits_line("green");
-    screen.keep(&artefacts().join("live-edit-after.png"));
-    // The loop was never started anew: it is the same process that sends on.
-    screen.keys("ctrl+q");
-    open.ends_well();
-    assert_eq!(asks(&world, "Lamp new colour"), "green");
-    assert_eq!(asks(&world, "(ChangeLog current changesOfMethod: #colour in: Lamp) size"), "2");
 }

@@ -11,12 +11,17 @@
 //! is how those of `browser-ui/pictures` are made.
 
 mod common;
+#[path = "common/open.rs"]
+mod open;
 #[path = "common/screen.rs"]
 mod screen;
 
+use common::time::wait_until;
 use common::{Folder, command, warm};
-use screen::{Open, Screen, artefacts, asks, wait_for};
+use open::{Open, asks, begin, open};
+use screen::{Screen, artefacts};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// The steps of the section: for each the words between backquotes.
 fn steps() -> Vec<Vec<String>> {
@@ -49,7 +54,7 @@ fn chord(text: &str) -> Option<String> {
 /// One person before one screen.
 struct Newcomer {
     steps: std::vec::IntoIter<Vec<String>>,
-    screen: Screen,
+    screen: Rc<Screen>,
     number: u32,
 }
 
@@ -94,75 +99,76 @@ fn result_is(text: &str) -> String {
 fn a_newcomers_ten_minutes() {
     let folder = Folder::new("newcomer");
     let world = folder.text("warm/home.world");
-    let screen = Screen::start(&folder, 1600, 1000);
+    let screen = Rc::new(Screen::start(&folder.path(""), 1600, 1000));
     let mut person = Newcomer { steps: steps().into_iter(), screen, number: 0 };
 
     // Run: the home world is made and opens.
     person.steps.next();
     let mut home = command(&[]);
     home.env("XDG_DATA_HOME", folder.path(""));
-    let open = person.screen.begin(home, &world);
+    let desk = begin(&person.screen, home, &world);
     person.picture();
 
     // Evaluate.
     person.step();
-    open.awaits(&result_is("7"), "true");
+    desk.awaits(&result_is("7"), "true");
 
     // Define a class, and a method of it; see it in the browser.
     person.step();
-    open.awaits("Smalltalk includesKey: #Counter", "true");
+    desk.awaits("Smalltalk includesKey: #Counter", "true");
     person.step();
-    open.awaits("(Smalltalk at: #Counter) includesSelector: #next", "true");
-    open.awaits(&format!("{BROWSER} model selector"), "#next");
+    desk.awaits("(Smalltalk at: #Counter) includesSelector: #next", "true");
+    desk.awaits(&format!("{BROWSER} model selector"), "#next");
     person.picture();
 
     // Break it.
-    person.click(&open, &format!("{WORKSPACE} boundsInSurface center"));
+    person.click(&desk, &format!("{WORKSPACE} boundsInSurface center"));
     person.step();
-    open.awaits(&format!("{DEBUGGER} notNil"), "true");
-    assert_eq!(open.answer(&format!("{DEBUGGER} model title")), "receiver of \"+\" is nil");
+    desk.awaits(&format!("{DEBUGGER} notNil"), "true");
+    assert_eq!(desk.answer(&format!("{DEBUGGER} model title")), "receiver of \"+\" is nil");
     person.picture();
 
     // Mend it where it failed: the do-it goes on, and its result is there.
-    person.click(&open, &format!("{DEBUGGER} codeView boundsInSurface center"));
+    person.click(&desk, &format!("{DEBUGGER} codeView boundsInSurface center"));
     person.step();
-    open.awaits(&result_is("1"), "true");
-    open.awaits(&format!("{DEBUGGER} isNil"), "true");
+    desk.awaits(&result_is("1"), "true");
+    desk.awaits(&format!("{DEBUGGER} isNil"), "true");
     person.picture();
 
     // Name this moment.
     person.step();
-    wait_for("the moment", || warm(&["history", &world]).out.contains("it counts").then_some(()));
+    wait_until("the moment", || warm(&["history", &world]).out.contains("it counts"));
 
     // Spoil it all, and pull the plug.
-    person.click(&open, &format!("{WORKSPACE} boundsInSurface center"));
+    person.click(&desk, &format!("{WORKSPACE} boundsInSurface center"));
     person.step();
-    open.awaits("(Smalltalk at: #Counter) new next", "#gone");
-    open.kill(&person.screen);
+    desk.awaits("(Smalltalk at: #Counter) new next", "#gone");
+    desk.kill();
 
     // It opens as it was, the damage too.
-    let mut open = person.screen.open(&world);
-    open.awaits("(Smalltalk at: #Counter) new next", "#gone");
+    let mut desk = open(&person.screen, &world);
+    desk.awaits("(Smalltalk at: #Counter) new next", "#gone");
     person.picture();
 
     // Go back.
     person.screen.keys("ctrl+shift+m");
     let named = "each object name = 'it counts'";
-    open.awaits(&format!("{MOMENTS} list items anySatisfy: [ :each | {named} ]"), "true");
+    desk.awaits(&format!("{MOMENTS} list items anySatisfy: [ :each | {named} ]"), "true");
     // The list may have grown since the world was saved: then another row was met.
     let chosen = format!("{MOMENTS} list selection ifNotNil: [ :one | one name = 'it counts' ]");
-    wait_for("the moment in the list", || {
+    wait_until("the moment in the list", || {
         let place = "[ :view | view list toSurface: 40 @ ((view list topOf: (view list items findFirst: [ :each | NAMED ])) + 12 - view list scroll) ] value: MOMENTS";
-        person.click(&open, &place.replace("NAMED", named).replace("MOMENTS", MOMENTS));
-        wait_for("a choice", || Some(open.answer(&chosen)).filter(|answer| answer != "nil")).eq("true").then_some(())
+        person.click(&desk, &place.replace("NAMED", named).replace("MOMENTS", MOMENTS));
+        wait_until("a choice", || desk.answer(&chosen) != "nil");
+        desk.answer(&chosen) == "true"
     });
     person.step();
-    open.awaits_another_window(&person.screen);
-    assert_eq!(open.answer("(Smalltalk at: #Counter) new next"), "1");
+    desk.awaits_another_window();
+    assert_eq!(desk.answer("(Smalltalk at: #Counter) new next"), "1");
     person.picture();
     assert!(person.steps.next().is_some(), "the last step boots it bare, which another test does");
     assert!(person.steps.next().is_none(), "a step of the README is not done here");
     person.screen.keys("ctrl+q");
-    open.ends_well();
+    desk.ends_well();
     assert_eq!(asks(&world, "(Smalltalk at: #Counter) new next; next"), "2");
 }

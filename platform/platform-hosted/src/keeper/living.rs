@@ -27,6 +27,8 @@ use vm::layout::{KnownObject, PAGE_BYTES};
 pub(super) const SAVE_EVERY_NS: u64 = 2_000_000_000;
 /// How often moments are thinned.
 const THIN_EVERY_NS: u64 = 60_000_000_000;
+/// After how many commits at most they are thinned, whoever made them.
+const THIN_EVERY_COMMITS: u64 = 16;
 /// Dirty bytes beyond which the world waits for the writer.
 const TOO_DIRTY_BYTES: usize = 256 << 20;
 
@@ -65,6 +67,8 @@ pub struct Living {
     pub(super) wish: Wish,
     pub(super) saved_ns: u64,
     thinned_ns: u64,
+    /// How many times [`THIN_EVERY_COMMITS`] had been committed when it was last looked.
+    rounds: u64,
     failed: Option<ImageError>,
     told: bool,
     /// Whether it was said that pages are lost.
@@ -134,6 +138,7 @@ impl Living {
         let writer = if keeps { desk.start() } else { Ok(Vec::new()) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
         let now = clock.monotonic_ns();
+        let rounds = u64::from(desk.world().head().number.0) / THIN_EVERY_COMMITS;
         let mut living = Living {
             vm,
             desk: keeps.then_some(desk),
@@ -143,6 +148,7 @@ impl Living {
             wish,
             saved_ns: now,
             thinned_ns: now,
+            rounds,
             failed: None,
             told: false,
             told_lost: !report.lost_pages.is_empty(),
@@ -167,6 +173,7 @@ impl Living {
             wish,
             saved_ns: now,
             thinned_ns: now,
+            rounds: 0,
             failed: None,
             told: false,
             told_lost: false,
@@ -246,8 +253,7 @@ impl Living {
             self.note(outcome);
         }
         if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-            self.thinned_ns = now;
-            desk.ask_thinning(ThinPolicy::usual(self.vm.heap.used_bytes() as u64), self.clock.wall_ns());
+            self.thin(&desk);
         }
         if !desk.is_busy() && (is_due || wants.flip || desk.world().is_journal_pressed()) {
             self.begin_saving(&desk)?;
@@ -255,8 +261,18 @@ impl Living {
         Ok(())
     }
 
+    fn thin(&mut self, desk: &Arc<Desk>) {
+        self.thinned_ns = self.clock.monotonic_ns();
+        desk.ask_thinning(ThinPolicy::usual(self.vm.heap.used_bytes() as u64), self.clock.wall_ns());
+    }
+
     fn begin_saving(&mut self, desk: &Arc<Desk>) -> Result<(), Failure> {
         self.saved_ns = self.clock.monotonic_ns();
+        // This commit and the one that closes the file count too: the session may make no other.
+        let rounds = (u64::from(desk.world().head().number.0) + 2) / THIN_EVERY_COMMITS;
+        if rounds != std::mem::replace(&mut self.rounds, rounds) {
+            self.thin(desk);
+        }
         let frozen = self.vm.flip().map_err(|error| self.heap_failed(error))?;
         let snapshot = snapshot_of(&self.vm.heap, frozen, &*self.clock, Keep::Automatic);
         if let Err(error) = desk.begin(snapshot) {
