@@ -120,6 +120,8 @@ impl Shower {
 
     fn make(&mut self, event_loop: &ActiveEventLoop, handle: Handle, wish: &WindowWish) -> Result<Pane, String> {
         let window = event_loop.create_window(named(&fitting(event_loop, wish))).map_err(|error| format!("no window: {error}"))?;
+        // Until the world says otherwise; without it, X11 shows that of the empty screen.
+        window.set_cursor(CursorIcon::Default);
         let window = Rc::new(window);
         let told = |error: softbuffer::SoftBufferError| format!("no buffer for the window: {error}");
         if self.context.is_none() {
