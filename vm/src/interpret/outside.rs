@@ -7,7 +7,7 @@
 
 use super::vm::{Handle, HostValue, Vm};
 use crate::heap::Wants;
-use crate::layout::KnownObject;
+use crate::layout::{KnownObject, process};
 use alloc::vec::Vec;
 use image::PageIndex;
 
@@ -50,6 +50,35 @@ impl Vm {
     /// Makes [`Vm::run`] return when the process ends; its end is kept for [`Vm::take_ended`].
     pub fn watch(&mut self, serial: i64) {
         self.awaited = serial;
+    }
+
+    /// Keeps the end of one more process for [`Vm::take_ended`], whichever is watched.
+    pub fn attend(&mut self, serial: i64) {
+        self.attended.insert(serial);
+    }
+
+    /// Wants to know no longer how a process ends.
+    pub fn forsake(&mut self, serial: i64) {
+        self.attended.remove(&serial);
+        if let Some(super::vm::Ended::Value(handle)) = self.ended.remove(&serial) {
+            self.release(handle);
+        }
+    }
+
+    /// Between two calls of [`Vm::run`]: the current process goes behind the others of its priority if
+    /// the first of them works for another session, so that no session keeps the rest from running.
+    /// Processes of one session never lose their turn.
+    pub fn take_turns(&mut self) {
+        if self.current_serial == 0 {
+            return;
+        }
+        let me = self.current.process;
+        let Some(first) = self.first_ready(self.priority_of(me)) else { return };
+        let session = |vm: &Vm, of| vm.slot_of(of, process::SESSION).map(|word| vm.heap.resolve(word));
+        if session(self, me) != session(self, first) {
+            self.make_ready(me, false);
+            self.put_away_current();
+        }
     }
 
     /// Makes lost objects of what stands on pages that were found lost, before anything else happens;

@@ -19,6 +19,7 @@ use crate::layout::{Format, KnownClass, KnownObject, Word, process, root};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::mem::replace;
 
 /// Slots of a list of processes: a Semaphore, or any list whose first two slots are these.
@@ -375,6 +376,29 @@ impl Vm {
         stale
     }
 
+    /// The processes that work for a session: those with a stack, and those that wait for their first
+    /// turn.
+    pub(crate) fn processes_of(&self, session: Word) -> Vec<Word> {
+        let mut found = Vec::new();
+        let works = |item: Word| {
+            let of = self.slot_of(item, process::SESSION).map(|word| self.heap.resolve(word));
+            of == Some(session) && self.state_of(item) != state::TERMINATED
+        };
+        let stacks = self.stacks.values().map(|stack| stack.process);
+        found.extend(stacks.chain([self.current.process]).filter(|&item| self.is_process(item) && works(item)));
+        for priority in 1..=PRIORITIES {
+            let first = self.ready_list(priority).map(|list| self.slot(list, list::FIRST));
+            let mut item = self.heap.resolve(first.unwrap_or(self.nil));
+            while self.is_process(item) && found.len() < 1_000_000 {
+                if works(item) && self.stack_of(item).is_none() {
+                    found.push(item);
+                }
+                item = self.heap.resolve(self.slot(item, process::NEXT_LINK));
+            }
+        }
+        found
+    }
+
     // ---- switching
 
     /// Lets a ready process of higher priority run at once.
@@ -426,6 +450,13 @@ impl Vm {
             }
         }
         None
+    }
+
+    /// The first of the ready processes of a priority.
+    pub(super) fn first_ready(&mut self, priority: i64) -> Option<Word> {
+        let list = self.ready_list(priority)?;
+        let first = self.heap.resolve(self.slot(list, list::FIRST));
+        (first != self.nil && self.is_process(first)).then_some(first)
     }
 
     fn run_first_of(&mut self, list: Word) -> Next {

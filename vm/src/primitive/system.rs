@@ -30,6 +30,8 @@ pub(super) const ENTRIES: Entries = &[
     ("debugPrint", debug_print),
     ("quotas", quotas),
     ("ephemeronsFired", ephemerons_fired),
+    ("sessionProcesses", session_processes),
+    ("refusalText", refusal_text),
     ("runCount", run_count),
 ];
 
@@ -418,4 +420,15 @@ fn ephemerons_fired(vm: &mut Vm, _: usize) -> Outcome {
 fn run_count(vm: &mut Vm, _: usize) -> Outcome {
     let code = vm.heap.resolve(vm.top(0));
     Outcome::Value(Word::small(vm.codes.runs(code) as i64))
+}
+
+fn session_processes(vm: &mut Vm, _: usize) -> Outcome {
+    let session = vm.heap.resolve(vm.top(0));
+    let processes = vm.processes_of(session);
+    vm.answer_list(&processes)
+}
+
+fn refusal_text(vm: &mut Vm, _: usize) -> Outcome {
+    let text = core::mem::take(&mut vm.last_refusal);
+    build(vm, &if text.is_empty() { HostValue::Nil } else { HostValue::Text(text) })
 }

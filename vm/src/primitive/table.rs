@@ -204,6 +204,8 @@ primitives! {
         debugPrint 1 "Writes a string to the machine's own log.";
         quotas 1 "Array {bytecodes or nil. bytes or nil}: limits of the calling process's session.";
         ephemeronsFired 0 "Takes the ephemerons that were fired: Array.";
+        sessionProcesses 1 "The processes that work for a session and have not ended: Array.";
+        refusalText 0 "What the last refusal of a service or the store said for the user, or nil.";
         runCount 1 "How often a method ran, while counting is on.";
     }
 }
