@@ -83,20 +83,22 @@ fn a_read_only_world_opens_without_saving() {
 }
 
 #[test]
-fn a_second_writer_is_refused_also_under_a_new_name() {
+fn a_second_writer_is_a_guest_also_under_a_new_name() {
     let folder = Folder::new("locked");
     let file = folder.world("a.world");
-    let mut holder = command(&["eval", &file, "(Delay forSeconds: 30) wait"])
+    let mut holder = command(&["eval", &file, "Smalltalk at: #Held put: 6. (Delay forSeconds: 30) wait"])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     let other = folder.text("b.world");
     std::thread::sleep(Duration::from_millis(700));
     std::fs::rename(&file, &other).unwrap();
-    let run = warm(&["name", &other, "now"]);
+    let named = warm(&["name", &other, "now"]);
+    let asked = warm(&["eval", &other, "Held"]);
     holder.kill().unwrap();
     holder.wait().unwrap();
-    refused(&run, 69, "open in another process");
+    assert_eq!((named.status, asked.out.as_str()), (0, "6\n"), "{named:?} {asked:?}");
+    assert!(warm(&["history", &other]).out.contains("now"));
 }
 
 #[test]

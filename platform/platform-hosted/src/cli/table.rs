@@ -86,10 +86,10 @@ commands! {
         "Refuses if FILE exists." [];
     Open "open" "FILE [ARG…]" (1, ANY)
         "Open a world: its main handler if it has one, else the prompt."
-        "This is what the first line of a world's file calls when the file is executed. `warm FILE` is the same. What happens is saved every two seconds and at the end." [NO_SAVE];
+        "This is what the first line of a world's file calls when the file is executed. `warm FILE` is the same. What happens is saved every two seconds and at the end. Where it is open already, its window comes to the front; without one you talk to it there." [NO_SAVE];
     Eval "eval" "[FILE] EXPR" (1, 2)
         "Evaluate an expression and print its result."
-        "EXPR `-` is read from standard input. Without FILE it happens in a scratch world. An unhandled error prints its message and stack on standard error, and the exit status is 1; otherwise what changed is durable before the program ends." [NO_SAVE];
+        "EXPR `-` is read from standard input. Without FILE it happens in a scratch world. An unhandled error prints its message and stack on standard error, and the exit status is 1; otherwise what changed is durable before the program ends. While the world is open elsewhere, it happens there, in a session of its own." [NO_SAVE];
     Run "run" "FILE SCRIPT [ARG…]" (2, ANY)
         "Run a script: a chunk file or a sequence of statements."
         "The script finds its arguments in `Smalltalk arguments`, and may end with `Smalltalk exit: n`." [NO_SAVE];

@@ -53,7 +53,11 @@ impl HeapView for Filed {
 pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
     let accepts = arguments.has("--accept");
-    let mut opened = keeper::open(&path, if accepts { Access::Write } else { Access::Read })?;
+    let mut opened = match keeper::open(&path, if accepts { Access::Write } else { Access::Read }) {
+        // Somebody writes: what is checked is the last committed state, beside.
+        Err(failure) if failure.exit == Exit::Locked && !accepts => keeper::open(&path, Access::Beside)?,
+        opened => opened?,
+    };
     let told = |error| failure(&path, &error);
     let damages = opened.world.check().map_err(told)?;
     for damage in &damages {

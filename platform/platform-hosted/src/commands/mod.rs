@@ -8,6 +8,7 @@ mod moments;
 mod repl;
 mod running;
 mod trying;
+mod visiting;
 
 use crate::cli::{Arguments, Command, Exit, Failure, help};
 use std::path::PathBuf;

@@ -1,11 +1,13 @@
-//! Commands on the moments of a world: history, name, branch, restore, delete. They use the file
-//! alone; no code of the world runs.
+//! Commands on the moments of a world: history, name, branch, restore, delete. No code of the world
+//! runs for them. What changes a world that is open is carried out by the process that has it.
 
+use super::visiting::{self, Whose, open_or_visit};
 use super::{path, say};
+use crate::attach::Hello;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::Access;
-use crate::keeper::{self, Opened, clock_text, failure, find_moment, kind};
+use crate::keeper::{self, Opened, chronicle, clock_text, failure, kind};
 use image::{ImageError, MomentId, Origin};
 use platform::Clock;
 use std::path::{Path, PathBuf};
@@ -32,13 +34,7 @@ impl File {
 
     /// The moment that an argument names, by name or number.
     fn moment(&mut self, text: &str) -> Result<MomentId, Failure> {
-        let path = self.path.clone();
-        let moments = self.opened.world.moments().map_err(|error| failure(&path, &error))?;
-        let missing = || {
-            let line = format!("{}: no moment {text}; warm history lists them", path.display());
-            Failure::new(Exit::Missing, line)
-        };
-        find_moment(&moments, text).ok_or_else(missing)
+        chronicle::moment(&mut self.opened.world, &self.path, text)
     }
 
     fn close(mut self) -> Result<Exit, Failure> {
@@ -47,19 +43,19 @@ impl File {
     }
 }
 
-/// A name as it was typed, checked before the world is touched.
-fn check_name(path: &Path, name: &str) -> Result<(), Failure> {
-    let wrong = |what: &str| Failure::new(Exit::Usage, format!("{}: {what}", path.display()));
-    if name.is_empty() {
-        return Err(wrong("the name is empty; give one"));
+/// Carries out a command of the store, here or where the file is open.
+fn carry_out(command: &str, arguments: &Arguments) -> Result<Exit, Failure> {
+    let path = path(arguments, 0);
+    let words: Vec<String> = (1..arguments.words.len()).map(|at| arguments.text(at)).collect();
+    let hello = Hello { kind: command.to_owned(), words: words.clone(), ..Hello::default() };
+    match open_or_visit(&path, &hello)? {
+        Whose::Elsewhere(visit) => visiting::follow(visit),
+        Whose::Ours(opened) => {
+            let mut file = File { path, opened: *opened };
+            chronicle::carry_out(&mut file.opened.world, &file.path, command, &words, now())?;
+            file.close()
+        }
     }
-    if name.contains(['\n', '\r']) {
-        return Err(wrong("the name has a line end in it; give one of one line"));
-    }
-    if name.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong("the name is a number, as the moments' own are; give another"));
-    }
-    Ok(())
 }
 
 /// `warm history FILE`
@@ -86,39 +82,14 @@ pub fn history(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// `warm name FILE NAME [MOMENT]`
 pub fn name(arguments: &Arguments) -> Result<Exit, Failure> {
-    let name = arguments.text(1);
-    check_name(&path(arguments, 0), &name)?;
-    let mut file = File::open(arguments, Access::Write)?;
-    let named = match arguments.words.get(2) {
-        None => file.opened.world.name(&name, now()).map(|_| ()),
-        Some(moment) => {
-            let id = file.moment(&moment.to_string_lossy())?;
-            file.opened.world.rename(id, &name, now())
-        }
-    };
-    named.map_err(|error| taken(&file, &error, &name))?;
-    file.close()
-}
-
-/// The failure, with the name in it where the name is the matter.
-fn taken(file: &File, error: &ImageError, name: &str) -> Failure {
-    match error {
-        ImageError::NameTaken(_) => {
-            let line = format!("{}: a moment is named {name} already; give another name", file.path.display());
-            Failure::new(Exit::Exists, line)
-        }
-        other => file.told(other),
-    }
+    chronicle::check_name(&path(arguments, 0), &arguments.text(1))?;
+    carry_out("name", arguments)
 }
 
 /// `warm branch FILE MOMENT NAME`
 pub fn branch(arguments: &Arguments) -> Result<Exit, Failure> {
-    let name = arguments.text(2);
-    check_name(&path(arguments, 0), &name)?;
-    let mut file = File::open(arguments, Access::Write)?;
-    let from = file.moment(&arguments.text(1))?;
-    file.opened.world.branch(from, &name, now()).map_err(|error| taken(&file, &error, &name))?;
-    file.close()
+    chronicle::check_name(&path(arguments, 0), &arguments.text(2))?;
+    carry_out("branch", arguments)
 }
 
 /// `warm restore FILE MOMENT`
@@ -139,8 +110,5 @@ pub(super) fn go_back(file: &Path, to: MomentId) -> Result<(), Failure> {
 
 /// `warm delete FILE MOMENT`
 pub fn delete(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut file = File::open(arguments, Access::Write)?;
-    let id = file.moment(&arguments.text(1))?;
-    file.opened.world.delete(id, now()).map_err(|error| file.told(&error))?;
-    file.close()
+    carry_out("delete", arguments)
 }

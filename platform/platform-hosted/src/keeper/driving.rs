@@ -9,7 +9,7 @@
 //! Must not know: what a process does.
 
 use super::opened::{is_table, tables_lost};
-use super::living::{Ending, Living, SAVE_EVERY_NS};
+use super::living::{Ending, Living};
 use crate::cli::Failure;
 use crate::clock::HostedClock;
 use platform::Clock;
@@ -78,9 +78,10 @@ impl Living {
 
     fn turn(&mut self) -> Result<Turn, Failure> {
         let signal = self.wish.load(Ordering::SeqCst);
-        if signal != 0 {
+        if signal > 0 {
             return Ok(Turn::End(Ending::Signal(signal)));
         }
+        self.serve();
         let end = self.vm.run(Some(SLICE));
         self.note_losses()?;
         Ok(match end {
@@ -88,6 +89,9 @@ impl Living {
             RunEnd::Exit(status) => Turn::End(Ending::Exit(status)),
             RunEnd::Budget => {
                 self.tend()?;
+                if !self.visits.is_empty() {
+                    self.vm.take_turns();
+                }
                 Turn::More
             }
             RunEnd::Idle(deadline) => {
@@ -101,7 +105,7 @@ impl Living {
     pub(super) fn note_losses(&mut self) -> Result<(), Failure> {
         let pages = self.vm.take_lost_pages();
         let Some(&first) = pages.first() else { return Ok(()) };
-        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
+        let path = self.path();
         if let Some(&table) = pages.iter().find(|page| is_table(**page)) {
             return Err(tables_lost(&path, table));
         }
@@ -125,7 +129,7 @@ impl Living {
         if self.stirs() {
             return;
         }
-        let save = self.asks_for_saving().then_some(self.saved_ns + SAVE_EVERY_NS);
+        let save = self.saver.next_save_ns(&self.vm);
         let until = [deadline, save].into_iter().flatten().min().unwrap_or(u64::MAX);
         self.clock.sleep_until(until);
     }
