@@ -4,7 +4,8 @@
 //! - N1 The target folder is this script's own: a nested cargo in the outer one's would wait for it for
 //!   ever.
 //! - N2 What goes wrong does not break the outer build: the reason is built in instead of the kernel,
-//!   and shown as a warning. WARM_WITHOUT_KERNEL=1 asks for that, to build sooner.
+//!   and shown as a warning. WARM_WITHOUT_KERNEL=1 asks for that, to build sooner; WARM_KERNEL names a
+//!   kernel that was built before.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +21,7 @@ const SOURCES: &[&str] = &[
     "platform/platform",
     "platform/keeper",
     "platform/conformance",
+    "browser-ui/raster",
 ];
 
 fn main() {
@@ -29,9 +31,15 @@ fn main() {
     for source in SOURCES {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }
-    let built = match std::env::var_os("WARM_WITHOUT_KERNEL") {
-        Some(_) => Err("it was left out on request (WARM_WITHOUT_KERNEL)".to_owned()),
-        None => build(&root, &out.join("kernel")),
+    println!("cargo:rerun-if-env-changed=WARM_KERNEL");
+    let given = std::env::var_os("WARM_KERNEL").map(PathBuf::from);
+    let built = match (std::env::var_os("WARM_WITHOUT_KERNEL"), given) {
+        (Some(_), _) => Err("it was left out on request (WARM_WITHOUT_KERNEL)".to_owned()),
+        (None, Some(path)) => {
+            println!("cargo:rerun-if-changed={}", path.display());
+            std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+        }
+        (None, None) => build(&root, &out.join("kernel")),
     };
     let (kernel, reason) = match built {
         Ok(bytes) => (lz4_flex::compress_prepend_size(&bytes), String::new()),

@@ -309,3 +309,37 @@ fn record_at(
     };
     Ok(Some((record, end)))
 }
+
+/// The blocks of the ring that cannot be read.
+pub(crate) fn unreadable_blocks(disk: &Disk) -> Vec<BlockNumber> {
+    let mut bytes = [0; BLOCK_BYTES];
+    let blocks = (0..disk.geometry.journal_bytes() / BLOCK_BYTES as u64).map(|nth| disk.geometry.journal.plus(nth));
+    blocks.filter(|&block| disk.read(block, &mut bytes).is_err()).collect()
+}
+
+/// The records that stand behind `end` and do not continue it, for something between is missing: how
+/// many, and the bytes of their payloads. At most: what an older session left there looks the same.
+pub(crate) fn records_behind(disk: &Disk, end: JournalMark) -> Result<(u64, u64), Fault> {
+    let ring = disk.geometry.journal_bytes();
+    let mut bytes = vec![0; ring as usize];
+    read_ring(disk, end.place, &mut bytes)?;
+    let most = ring / field::BYTES as u64;
+    let (mut at, mut count, mut payloads) = (0, 0, 0);
+    while let Some(head) = bytes.get(at..at + field::BYTES) {
+        let length = field::LENGTH.get(head) as usize;
+        let sequence = field::SEQUENCE.get(head);
+        let is_record = field::MARK.get(head) == MARK
+            && (end.sequence..end.sequence.saturating_add(most)).contains(&sequence)
+            && length <= Journal::longest(disk);
+        if !is_record {
+            at += ALIGNMENT as usize;
+            continue;
+        }
+        if field::KIND.get(head) != OPENING {
+            count += 1;
+            payloads += length as u64;
+        }
+        at += (field::BYTES + length).next_multiple_of(ALIGNMENT as usize);
+    }
+    Ok((count, payloads))
+}

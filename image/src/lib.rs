@@ -61,4 +61,7 @@ pub use moments::{Keep, MAX_NAME_BYTES, Moment, Origin, Policy, ThinPolicy, Thin
 pub use pager::Pager;
 pub use reader::MomentReader;
 pub use recover::OpenReport;
-pub use world::{CreateOptions, FlushTicket, Flushed, JournalFlushed, JournalTicket, OpenOptions, Progress, World};
+pub use world::{
+    CreateOptions, FlushTicket, Flushed, JournalFlushed, JournalLoss, JournalTicket, OpenOptions, Progress,
+    SCRIPT_LINE, Thinning, World,
+};

@@ -39,6 +39,13 @@ fn tended() -> Bench {
     bench
 }
 
+/// Its map has two levels from the start: a leaf never was the topmost node, of which there are two.
+fn tended_with_a_tall_map() -> Bench {
+    let mut bench = tended();
+    bench.snapshot(&[(300, 8)], Keep::No);
+    bench
+}
+
 fn pages(first: u64, count: u64, step: usize, tag: u64) -> Vec<(u64, u64)> {
     (first..first + count).step_by(step).map(|page| (page, tag * 10_000 + page)).collect()
 }
@@ -144,7 +151,7 @@ fn nothing_is_committed_on_extents_that_turn_out_to_be_rotten() {
 
 #[test]
 fn pages_under_a_rotten_node_are_lost_by_name_and_never_zero() {
-    let mut bench = tended();
+    let mut bench = tended_with_a_tall_map();
     bench.snapshot(&pages(0, 40, 1, 1), Keep::No);
     bench.snapshot(&[(300, 9)], Keep::No);
     bench.snapshot(&[(300, 10)], Keep::No);
@@ -166,7 +173,7 @@ fn pages_under_a_rotten_node_are_lost_by_name_and_never_zero() {
 
 #[test]
 fn losses_that_a_snapshot_finds_are_named_by_the_next_one_too() {
-    let mut bench = tended();
+    let mut bench = tended_with_a_tall_map();
     bench.snapshot(&pages(0, 40, 1, 1), Keep::No);
     bench.snapshot(&[(300, 9)], Keep::No);
     bench.snapshot(&[(300, 10)], Keep::No);
@@ -535,7 +542,7 @@ fn a_rotten_root_of_the_moments_is_named_on_opening() {
 
 #[test]
 fn a_sweep_that_meets_a_rotten_node_frees_nothing_below_it() {
-    let mut bench = tended();
+    let mut bench = tended_with_a_tall_map();
     bench.snapshot(&pages(0, 40, 1, 1), Keep::No);
     bench.snapshot(&[(300, 9)], Keep::No);
     bench.snapshot(&[(300, 10)], Keep::No);

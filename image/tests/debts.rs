@@ -4,10 +4,11 @@
 mod common;
 
 use common::Bench;
-use image::{Budget, Faults, ImageError, Keep, OpenOptions, Place, Progress, ThinPolicy, World};
-use platform::Store;
+use image::{Budget, Faults, ImageError, JournalLoss, Keep, OpenOptions, Place, Progress, ThinPolicy, World};
+use platform::{Store, StoreError, StoreErrorKind};
 use platform_sim::{Fault, SimStore, Survivors, Times};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn what_an_earlier_process_failed_to_flush_is_written_anew() {
@@ -92,7 +93,7 @@ fn a_snapshot_begun_during_upkeep_is_next_and_covers_the_journal_of_its_flip() {
         bench.snapshot(&[(number, number)], Keep::Automatic);
     }
     let policy = ThinPolicy { steps: vec![], budget_bytes: 0 };
-    assert!(bench.world.begin_thinning(&policy, bench.now_ns).expect("begin") > 0);
+    assert!(bench.world.begin_thinning(&policy, bench.now_ns).expect("begin").gone > 0);
     assert_eq!(bench.world.begin_thinning(&policy, bench.now_ns), Err(ImageError::Busy));
     bench.begin(&[(1, 1000)], Keep::No);
     // Typed after the flip: the snapshot must not cover it, though its record is written later.
@@ -203,4 +204,107 @@ fn no_step_of_a_commit_runs_into_a_flush_unless_it_begins_there() {
     };
     assert_eq!(tickets(Faults::default()), 100, "both flushes of each commit");
     assert!(tickets(Faults::only("flush_within_step").expect("a fault")) < 10, "the case shows it");
+}
+
+#[test]
+fn a_snapshot_of_one_who_did_not_apply_the_journal_leaves_it() {
+    let left = |leaves: bool| {
+        let mut bench = Bench::new();
+        bench.snapshot(&[(1, 1)], Keep::No);
+        bench.world.journal_append(1, 1, b"typed").expect("append");
+        bench.world.journal_flush().expect("flush");
+        let (mut bench, _) = bench.reopened(2);
+        if leaves {
+            bench.world.leave_journal();
+        }
+        bench.snapshot(&[(2, 2)], Keep::No);
+        bench.world.close(9).expect("close");
+        let (again, _) = bench.reopened(3);
+        again.world.journal_replay().expect("replay").len()
+    };
+    assert_eq!((left(true), left(false)), (1, 0));
+}
+
+/// A medium of which some blocks cannot be read until they are written, as a disk maps them anew.
+struct Healing {
+    inner: SimStore,
+    bad: Mutex<BTreeSet<u64>>,
+}
+
+impl Healing {
+    fn blocks(offset: u64, bytes: usize) -> std::ops::RangeInclusive<u64> {
+        offset / 4096..=(offset + bytes as u64 - 1) / 4096
+    }
+}
+
+impl Store for Healing {
+    fn len(&self) -> Result<u64, StoreError> {
+        self.inner.len()
+    }
+
+    fn grow(&self, bytes: u64) -> Result<(), StoreError> {
+        self.inner.grow(bytes)
+    }
+
+    fn truncate(&self, bytes: u64) -> Result<(), StoreError> {
+        self.inner.truncate(bytes)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {
+        let bad = self.bad.lock().expect("no panic");
+        match bad.range(Healing::blocks(offset, into.len())).next() {
+            Some(_) => Err(StoreError { kind: StoreErrorKind::Io, message: "unreadable".to_owned() }),
+            None => self.inner.read_at(offset, into),
+        }
+    }
+
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), StoreError> {
+        let whole = Healing::blocks(offset, from.len()).filter(|_| offset % 4096 == 0 && from.len() % 4096 == 0);
+        let mut bad = self.bad.lock().expect("no panic");
+        whole.for_each(|block| {
+            bad.remove(&block);
+        });
+        self.inner.write_at(offset, from)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.inner.flush()
+    }
+}
+
+/// Three flushed edits stand in the first three blocks of the journal; of some blocks nothing can be
+/// read, and they are given up. Answers what that came to, and the edits that are left.
+fn given_up(bad: &[u64]) -> (JournalLoss, Vec<u64>) {
+    let mut bench = Bench::new();
+    bench.snapshot(&[(1, 1)], Keep::No);
+    for (serial, length) in [(1, 10), (2, 3000), (3, 300)] {
+        bench.world.journal_append(serial, 1, &vec![7; length]).expect("append");
+        bench.world.journal_flush().expect("flush");
+    }
+    let journal = (1 << 20) / 4096 + 2 + 2 * 5;
+    let store: Arc<dyn Store> = Arc::new(Healing {
+        inner: SimStore::on(bench.store.contents()),
+        bad: Mutex::new(bad.iter().map(|nth| journal + nth).collect()),
+    });
+    assert_eq!(World::open(store.clone(), &common::options(2)).is_ok(), bad.is_empty());
+    let loss = World::give_up_journal(&store).expect("given up");
+    let (mut world, report) = World::open(store.clone(), &common::options(3)).expect("opens again");
+    assert!(report.lost_commits.is_empty(), "{report:?}");
+    let left = world.journal_replay().expect("replay").iter().map(|record| record.serial).collect();
+    // It goes on from there, and what follows the gap never comes back.
+    world.journal_append(9, 1, b"typed after").expect("append");
+    world.journal_flush().expect("flush");
+    let (world, _) = World::open(store, &common::options(4)).expect("opens again");
+    assert_eq!(world.journal_replay().expect("replay").last().map(|record| record.serial), Some(9));
+    (loss, left)
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_given_up_on_demand_and_the_loss_is_counted() {
+    assert_eq!(given_up(&[]), (JournalLoss::default(), vec![1, 2, 3]));
+    let loss = |blocks: u64, edits, edit_bytes| JournalLoss { unreadable_bytes: blocks * 4096, edits, edit_bytes };
+    assert_eq!(given_up(&[1]), (loss(1, 1, 300), vec![1]), "the second is gone, and the third with it");
+    assert_eq!(given_up(&[0]), (loss(1, 2, 3300), vec![]));
+    assert_eq!(given_up(&[2]), (loss(1, 0, 0), vec![1, 2]));
+    assert_eq!(given_up(&[3]), (loss(1, 0, 0), vec![1, 2, 3]), "behind the last edit nothing is lost");
 }

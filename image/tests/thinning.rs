@@ -41,9 +41,9 @@ fn blocks_by_minute(seconds: u64, once: bool) -> Vec<u64> {
         write_out(&mut bench);
         thinning |= nth % (60 * PER_SECOND) == 0;
         if thinning {
-            let gone = bench.world.begin_thinning(&policy, bench.now_ns).expect("begin");
+            let begun = bench.world.begin_thinning(&policy, bench.now_ns).expect("begin");
             write_out(&mut bench);
-            thinning = gone > 0 && !once;
+            thinning = !begun.is_done && !once;
         }
         if nth % (60 * PER_SECOND) == 0 {
             minutes.push(bench.world.block_counts().0);

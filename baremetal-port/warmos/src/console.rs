@@ -56,6 +56,13 @@ pub fn interrupted() {
     }
 }
 
+/// Signals a semaphore of the world's.
+pub fn ring(semaphore: u32) {
+    if let Some(bell) = bell() {
+        bell.signal(semaphore);
+    }
+}
+
 /// Memory runs short: the machine shall come to its next safepoint; from a page fault.
 pub fn ask_to_stop() {
     if let Some(bell) = bell() {

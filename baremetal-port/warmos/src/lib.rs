@@ -1,7 +1,7 @@
 //! The contract of `platform` on bare x86-64, without an operating system, and the kernel that runs a
 //! world on it.
 //!
-//! Duty: offer a world its store, memory, clock, entropy and console from the devices alone.
+//! Duty: offer a world its store, memory, clock, entropy, console and display from the devices alone.
 //!
 //! Invariants
 //! - B1 Nothing here knows objects; the same `vm`, `image` and `keeper` run as hosted.
@@ -17,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod calendar;
+pub mod keys;
 pub mod line;
 pub mod memory_map;
 pub mod ring;
@@ -35,9 +36,13 @@ pub mod console;
 #[cfg(feature = "kernel")]
 pub mod desk;
 #[cfg(feature = "kernel")]
+pub mod desktop;
+#[cfg(feature = "kernel")]
 pub mod disk;
 #[cfg(feature = "kernel")]
 pub mod epitaph;
+#[cfg(feature = "kernel")]
+pub mod framebuffer;
 #[cfg(feature = "kernel")]
 pub mod frames;
 #[cfg(feature = "kernel")]
@@ -52,6 +57,8 @@ pub mod pci;
 pub mod ports;
 #[cfg(feature = "kernel")]
 pub mod power;
+#[cfg(feature = "kernel")]
+pub mod ps2;
 #[cfg(feature = "kernel")]
 pub mod regions;
 #[cfg(feature = "kernel")]

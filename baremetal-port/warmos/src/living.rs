@@ -10,10 +10,11 @@
 use crate::clock::{BareClock, BareEntropy};
 use crate::console::{self, Console};
 use crate::desk::SoloDesk;
+use crate::desktop::{Desktop, DisplayService};
 use crate::disk::Disk;
 use crate::epitaph::{self, Ending, die, say};
 use crate::regions::BareMemory;
-use crate::{frames, paging, power, serial};
+use crate::{frames, paging, power, ps2, regions, serial};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -22,7 +23,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use image::{ImageError, OpenReport, World};
 use keeper::{Desk, Host, Saver, Trouble, date_text};
-use platform::Clock;
+use platform::{Clock, Service};
 use vm::heap::{Heap, HeapConfig, HeapError};
 use vm::interpret::{Ended, Handle, HostValue, RunEnd, Vm, VmConfig};
 use vm::layout::{BLOCKS_OFFSET, KnownObject, LOST_WORD, PAGE_BYTES};
@@ -47,6 +48,18 @@ pub struct Living {
     /// The page at which the next search for pages to give up begins.
     hand: usize,
     keeps: bool,
+    desktop: Option<Desktop>,
+    is_timed: bool,
+}
+
+/// What of the outside a world is given.
+pub struct Outside {
+    /// Whether a person sits at the serial line.
+    pub is_terminal: bool,
+    /// Whether times of the boot are told.
+    pub is_timed: bool,
+    /// Framebuffer, keyboard and pointer.
+    pub desktop: Option<(Desktop, DisplayService)>,
 }
 
 /// What the bytes on the disk could not be opened for, as an ending.
@@ -103,7 +116,7 @@ fn heap(world: &mut World, clock: Arc<dyn Clock>) -> Heap {
 
 impl Living {
     /// Brings an opened world to life.
-    pub fn begin(disk: &Disk, mut world: World, report: &OpenReport, is_terminal: bool) -> Living {
+    pub fn begin(disk: &Disk, mut world: World, report: &OpenReport, outside: Outside) -> Living {
         tell_losses(report);
         let clock: Arc<dyn Clock> = Arc::new(BareClock);
         let heap = heap(&mut world, clock.clone());
@@ -121,10 +134,13 @@ impl Living {
         let mut config = VmConfig::new(clock);
         config.entropy = Some(Arc::new(BareEntropy));
         config.store = Box::new(host);
+        let Outside { is_terminal, is_timed, desktop } = outside;
+        let (desktop, display) = desktop.unzip();
         config.services = vec![Box::new(Console { is_terminal })];
+        config.services.extend(display.map(|display| Box::new(display) as Box<dyn Service>));
         console::set_bell(config.doorbell.clone());
         let vm = Vm::new(heap, config).unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
-        let mut living = Living { vm, desk: Some(desk), saver, hand: 0, keeps };
+        let mut living = Living { vm, desk: Some(desk), saver, hand: 0, keeps, desktop, is_timed };
         living.wake();
         living
     }
@@ -157,9 +173,10 @@ impl Living {
         self.vm.make(value).unwrap_or_else(|| die(Ending::Machine, format_args!("memory is full")))
     }
 
-    /// Sends a message in a process of its own and drives it to its end.
+    /// Sends a message in a process of its own, which works for the newest session if there is one
+    /// (so it does not go on by itself after an opening), and drives it to its end.
     pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Came {
-        let serial = self.vm.spawn(to, selector, arguments, None);
+        let serial = self.vm.spawn_for_newest_session(to, selector, arguments);
         let serial = serial.unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
         self.vm.watch(serial);
         loop {
@@ -219,6 +236,12 @@ impl Living {
         if power::is_pressed() {
             return Some(0);
         }
+        if self.desktop.as_mut().is_some_and(Desktop::turn) {
+            if self.is_timed {
+                let ms = BareClock.monotonic_ns() / 1_000_000;
+                say(format_args!("desktop after {ms} ms, {} pages read", regions::brought()));
+            }
+        }
         let end = self.vm.run(Some(SLICE));
         self.relieve();
         match end {
@@ -230,7 +253,7 @@ impl Living {
             }
             RunEnd::Idle(deadline) => {
                 self.tend();
-                let has_input = for_input && serial::waiting() > 0;
+                let has_input = for_input && serial::waiting() > 0 || self.desktop.is_some() && ps2::has_input();
                 if !self.step_desk() && !self.vm.doorbell().is_rung() && !has_input {
                     self.sleep(deadline);
                 }

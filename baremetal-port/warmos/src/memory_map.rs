@@ -67,6 +67,8 @@ pub struct Orders<'a> {
     pub utc_offset_s: i32,
     /// Times of the boot are told.
     pub is_timed: bool,
+    /// The world is shown on the framebuffer, if there is one.
+    pub wants_desktop: bool,
     /// The contract's suites are run, and nothing else.
     pub is_trial: bool,
     /// The rest, as it came.
@@ -75,11 +77,12 @@ pub struct Orders<'a> {
 
 /// Reads a command line; what is unknown is passed over.
 pub fn orders(text: &str) -> Orders<'_> {
-    let mut orders = Orders { is_piped: false, utc_offset_s: 0, is_timed: false, is_trial: false, text };
+    let mut orders = Orders { is_piped: false, utc_offset_s: 0, is_timed: false, is_trial: false, wants_desktop: false, text };
     for word in text.split_ascii_whitespace() {
         match word.split_once('=') {
             None if word == "pipe" => orders.is_piped = true,
             None if word == "timed" => orders.is_timed = true,
+            None if word == "desktop" => orders.wants_desktop = true,
             None if word == "conformance" => orders.is_trial = true,
             Some(("utc", seconds)) => orders.utc_offset_s = seconds.parse().unwrap_or(0),
             _ => {}
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn orders_are_read_and_nonsense_is_passed_over() {
         let text = "pipe utc=-3600 what=ever timed";
-        assert_eq!(orders(text), Orders { is_piped: true, utc_offset_s: -3600, is_timed: true, is_trial: false, text });
-        assert_eq!(orders("utc=x"), Orders { is_piped: false, utc_offset_s: 0, is_timed: false, is_trial: false, text: "utc=x" });
+        assert_eq!(orders(text), Orders { is_piped: true, utc_offset_s: -3600, is_timed: true, is_trial: false, wants_desktop: false, text });
+        assert_eq!(orders("utc=x"), Orders { is_piped: false, utc_offset_s: 0, is_timed: false, is_trial: false, wants_desktop: false, text: "utc=x" });
     }
 }

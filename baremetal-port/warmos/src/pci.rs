@@ -40,6 +40,14 @@ impl ConfigurationAccess for Ports {
     }
 }
 
+/// The first function of a vendor and device.
+pub fn find(vendor: u16, device: u16) -> Option<DeviceFunction> {
+    let root = PciRoot::new(Ports);
+    let functions = (0..BUSES).flat_map(|bus| root.enumerate_bus(bus).collect::<Vec<_>>());
+    let mut fitting = functions.filter(|(_, info)| (info.vendor_id, info.device_id) == (vendor, device));
+    fitting.next().map(|(function, _)| function)
+}
+
 /// The functions that are virtio block devices, in order of their places; they may use memory and act
 /// as bus masters from now on.
 pub fn block_devices() -> Vec<DeviceFunction> {

@@ -1,8 +1,10 @@
 //! A ring of bytes between an interrupt that fills it and one reader that empties it.
 //!
 //! Invariant
-//! - G1 One writer, one reader: `put` alone moves the head, `take` alone moves the tail; a slot is
-//!   written before the head passes it and read before the tail does.
+//! - G1 One writer, one reader: `put` alone moves the head, `take` and `clear` alone move the tail; a
+//!   slot is written before the head passes it and read before the tail does.
+//! - G2 The writer may `clear` while the reader takes: the reader then has the byte or none, and
+//!   nothing that was dropped comes back.
 
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
@@ -46,6 +48,11 @@ impl<const N: usize> Ring<N> {
         true
     }
 
+    /// Drops what waits (G2).
+    pub fn clear(&self) {
+        self.tail.store(self.head.load(Ordering::Acquire), Ordering::Release);
+    }
+
     /// Takes the oldest byte.
     pub fn take(&self) -> Option<u8> {
         let tail = self.tail.load(Ordering::Relaxed);
@@ -53,8 +60,8 @@ impl<const N: usize> Ring<N> {
             return None;
         }
         let byte = self.slots[tail % N].load(Ordering::Relaxed);
-        self.tail.store(tail.wrapping_add(1), Ordering::Release);
-        Some(byte)
+        let next = tail.wrapping_add(1);
+        self.tail.compare_exchange(tail, next, Ordering::Release, Ordering::Relaxed).ok().map(|_| byte)
     }
 }
 
@@ -78,6 +85,27 @@ mod tests {
             assert!((0..4).all(|n| ring.take() == Some(round * 4 + n)));
             assert_eq!(ring.take(), None);
         }
+    }
+
+    #[test]
+    fn what_is_dropped_does_not_come_back() {
+        static RING: Ring<64> = Ring::new();
+        let writer = std::thread::spawn(|| {
+            for n in 1..=200_000u32 {
+                let dropped = n % 7 == 0;
+                RING.put(if dropped { 0 } else { (n % 255 + 1) as u8 });
+                if dropped {
+                    RING.clear();
+                    assert!(RING.is_empty());
+                }
+            }
+        });
+        while !writer.is_finished() {
+            RING.take();
+        }
+        writer.join().unwrap();
+        RING.clear();
+        assert_eq!(RING.take(), None);
     }
 
     #[test]

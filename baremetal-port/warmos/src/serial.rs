@@ -4,7 +4,8 @@
 //! Invariants
 //! - L1 Bytes wait in a ring that the interrupt fills and one reader empties. While it is full, what
 //!   comes is left in the line's own queue, where it holds the sender back; the reader fetches it.
-//! - L2 The interrupt key (Ctrl-C) rings at once and is not put into the ring.
+//! - L2 The interrupt key (Ctrl-C) rings at once and is not put into the ring; what was typed on a
+//!   terminal before it and not read yet is dropped with the line it belonged to.
 //! - L3 A line that takes no byte counts as dead after [`PATIENCE`] tries: what is said to it is lost,
 //!   nobody waits for ever (B2).
 //!
@@ -46,16 +47,24 @@ static DEAD: AtomicBool = AtomicBool::new(false);
 /// Whether a line end is sent as carriage return and line feed: for terminals.
 static FOR_TERMINAL: AtomicBool = AtomicBool::new(false);
 
-/// Sets the line to 115,200 baud, eight bits, no parity, with its queues on; what came before is kept,
-/// for switching the queues on empties them.
+/// Sets the line to 115,200 baud, eight bits, no parity. Its queues are switched on by a real machine
+/// only: that empties them, and an emulator's line, which holds the sender back, may have begun.
 pub fn set_up() {
     out8(COM1 + LINE_CONTROL, 3);
     gather();
+    if !is_emulated() {
+        out8(COM1 + FIFO, 0xc7);
+    }
     for (register, value) in
-        [(INTERRUPTS, 0), (LINE_CONTROL, 0x80), (DATA, 1), (INTERRUPTS, 0), (LINE_CONTROL, 3), (FIFO, 0xc7), (MODEM_CONTROL, READY)]
+        [(INTERRUPTS, 0), (LINE_CONTROL, 0x80), (DATA, 1), (INTERRUPTS, 0), (LINE_CONTROL, 3), (MODEM_CONTROL, READY)]
     {
         out8(COM1 + register, value);
     }
+}
+
+/// Whether the processor says that it is not the lowest layer.
+fn is_emulated() -> bool {
+    core::arch::x86_64::__cpuid(1).ecx & 1 << 31 != 0
 }
 
 /// Begins to gather what comes in.
@@ -82,6 +91,9 @@ fn gather() {
         }
         let byte = in8(COM1 + DATA);
         if byte == CTRL_C {
+            if FOR_TERMINAL.load(Ordering::Relaxed) {
+                INPUT.clear();
+            }
             INTERRUPTED.store(true, Ordering::Relaxed);
             crate::console::interrupted();
         } else {

@@ -36,7 +36,8 @@ mod tests {
         for size in (1..10_000).chain([1 << 20, (1 << 20) + 1, 3 << 29, 1 << 39]) {
             let class = class_of(size, 8).unwrap();
             assert!(size_of_class(class) >= size, "{size}");
-            assert!(class == 0 || class == 1 || size_of_class(class - 1) < size, "{size}: {class}");
+            // The class of 24 bytes is passed over: pieces are aligned to 16.
+            assert!(class <= 2 || size_of_class(class - 1) < size, "{size}: {class}");
         }
     }
 

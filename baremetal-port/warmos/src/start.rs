@@ -8,9 +8,10 @@
 #![allow(unsafe_code, reason = "room: start")]
 
 use crate::clock::{self, BareClock, BareEntropy};
-use crate::disk::Disk;
 use crate::epitaph::{Ending, die, say};
-use crate::living::{Came, Living, ending_of};
+use crate::desktop::Desktop;
+use crate::disk::Disk;
+use crate::living::{Came, Living, Outside, ending_of};
 use crate::memory_map::{ENTRY_BYTES, orders, start_info, usable};
 use crate::regions::BareMemory;
 use crate::{boot, frames, paging, pci, ports, power, regions, serial, talk, traps, trial};
@@ -175,8 +176,15 @@ extern "C" fn live() -> ! {
         let saved = date_text(world.head().wall_ns, orders.utc_offset_s);
         say(format_args!("bare machine, {} MB; world saved {saved}", frames >> 8));
     }
-    let mut living = Living::begin(&disk, world, &report, !orders.is_piped);
-    let came = living.session("repl");
+    let wanted = orders.wants_desktop.then(|| Desktop::open(BareClock.wall_ns() as u64));
+    if let Some(None) = wanted {
+        say(format_args!("no framebuffer; going on without a window"));
+    }
+    let desktop = wanted.flatten();
+    let kind = if desktop.is_some() { "open" } else { "repl" };
+    let outside = Outside { is_terminal: !orders.is_piped, is_timed: orders.is_timed, desktop };
+    let mut living = Living::begin(&disk, world, &report, outside);
+    let came = living.session(kind);
     if orders.is_timed {
         let ms = BareClock.monotonic_ns() / 1_000_000;
         say(format_args!("prompt after {ms} ms, {} pages read", regions::brought()));

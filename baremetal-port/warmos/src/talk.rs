@@ -89,6 +89,8 @@ impl Talk<'_> {
             }
             Ok(_) => {}
         }
+        // What was pressed meanwhile was for the line that has run.
+        serial::take_interrupt();
         self.living.save_soon();
         None
     }

@@ -14,7 +14,7 @@
 
 use crate::boot::{CODE_SELECTOR, FAULT_LEVELS, FAULT_STACK_BYTES, TASK, TablePointer};
 use crate::epitaph::{Ending, die};
-use crate::{paging, ports, regions, serial};
+use crate::{paging, ports, ps2, regions, serial};
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -30,8 +30,12 @@ const FATAL_STACK: u64 = 2;
 const DEVICE_STACK: u64 = 3;
 const INTERRUPT_GATE: u64 = 0x8e;
 
-/// Lines of the interrupt controllers that are listened to: timer and first serial line.
-const LINES: u16 = 1 << TIMER_LINE | 1 << SERIAL_LINE;
+/// Lines of the interrupt controllers that are listened to: timer, keyboard, the second controller, first
+/// serial line, pointer.
+const LINES: u16 = 1 << TIMER_LINE | 1 << KEYBOARD_LINE | 1 << CASCADE_LINE | 1 << SERIAL_LINE | 1 << POINTER_LINE;
+const KEYBOARD_LINE: u8 = 1;
+const CASCADE_LINE: u8 = 2;
+const POINTER_LINE: u8 = 12;
 const TIMER_LINE: u8 = 0;
 const SERIAL_LINE: u8 = 4;
 
@@ -98,8 +102,10 @@ extern "C" fn on_interrupt(vector: u64, error: u64, at: u64) {
         die(Ending::Machine, format_args!("{what} {vector} at {at:#x}, error {error:#x}, last page fault for {address:#x}"));
     }
     let line = (vector - FIRST_DEVICE) as u8;
-    if line == SERIAL_LINE {
-        serial::on_interrupt();
+    match line {
+        SERIAL_LINE => serial::on_interrupt(),
+        KEYBOARD_LINE | POINTER_LINE => ps2::on_interrupt(),
+        _ => {}
     }
     if line >= 8 {
         ports::out8(0xa0, 0x20);

@@ -6,8 +6,6 @@
 //! Invariants
 //! - Y1 A handle is valid from the operation that made it to its close, in one session.
 //! - Y2 Whoever was told `WouldBlock` is rung once when there is an event.
-//! - Y3 At most [`MOST_EVENTS`] events wait; moves of the pointer and sizes that nobody took give way to
-//!   the next.
 //!
 //! Must not know: window systems, threads.
 
@@ -16,10 +14,10 @@ use crate::fonts::{FontSource, Fonts};
 use crate::geometry::Scale;
 use crate::glyphs::Glyphs;
 use crate::png;
+use crate::slot::{Slot, scaled};
 use crate::surface::{Surface, Workshop};
 use crate::text::Laid;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -28,8 +26,8 @@ use platform::events::Event;
 use platform::operations::{DisplayOperation, Fields, Packed};
 use platform::{Handle, Refusal, Reply, Request};
 
-/// The most events that wait at one surface.
-pub const MOST_EVENTS: usize = 4096;
+/// The most frames that wait to be told of.
+const MOST_TOLD: usize = 64;
 /// The largest window that a world may ask for, in logical pixels.
 const MOST_LOGICAL: u32 = 16_384;
 
@@ -93,78 +91,12 @@ pub trait Screen: Send {
     fn ring(&mut self, semaphore: u32);
 }
 
-struct Slot {
-    surface: Surface,
-    is_window: bool,
-    /// The window's own scale, without zoom.
-    base: Scale,
-    zoom: Scale,
-    events: VecDeque<(u32, Event)>,
-    waiting: Vec<u32>,
-    /// Frames to be told of: {number, presented at}.
-    told: Vec<(u32, u64)>,
-    painted_ns: u64,
-    keys: Keys,
-}
-
-/// How long keys take to the screen.
-#[derive(Default)]
-struct Keys {
-    /// When the oldest key came that no frame has answered.
-    pressed: Option<u64>,
-    /// Whether a frame was presented since it was taken.
-    answered: bool,
-    /// The last times, in nanoseconds.
-    times: VecDeque<u64>,
-}
-
-/// How many times of keys are kept.
-const MOST_TIMES: usize = 1024;
-
-impl Keys {
-    /// A key came in.
-    fn press(&mut self, now: u64) {
-        self.pressed.get_or_insert(now);
-    }
-
-    /// A frame was presented when no key waits any more; `shows` if there is something to paint.
-    fn answer(&mut self, shows: bool) {
-        self.answered = self.pressed.is_some();
-        if !shows {
-            (self.pressed, self.answered) = (None, false);
-        }
-    }
-
-    /// A frame is on the screen.
-    fn show(&mut self, now: u64) {
-        if !core::mem::take(&mut self.answered) {
-            return;
-        }
-        if let Some(pressed) = self.pressed.take() {
-            self.times.truncate(MOST_TIMES - 1);
-            self.times.push_front(now.saturating_sub(pressed));
-        }
-    }
-
-    /// How many were timed, their median and their 99th percentile.
-    fn figures(&self) -> [u64; 3] {
-        let mut times: Vec<u64> = self.times.iter().copied().collect();
-        times.sort_unstable();
-        let part = |hundredths: usize| times.get(times.len().saturating_sub(1) * hundredths / 100).copied();
-        [times.len() as u64, part(50).unwrap_or(0), part(99).unwrap_or(0)]
-    }
-}
-
 /// Surfaces and what they share.
 pub struct Display {
     session: u64,
     slots: Vec<(u32, Option<Slot>)>,
     workshop: Workshop,
     screen: Box<dyn Screen>,
-}
-
-fn scaled(base: Scale, zoom: Scale) -> Scale {
-    Scale::new(base.sixty_fourths() * zoom.sixty_fourths() / 64)
 }
 
 fn failed(code: &'static str, message: String) -> Refusal {
@@ -193,53 +125,6 @@ fn lines(laid: &Laid) -> Vec<u8> {
         lengths.into_iter().fold(packed, |packed, value| packed.i32(nearest(value)))
     };
     laid.lines.iter().fold(Packed::default(), put).finish()
-}
-
-impl Slot {
-    fn new(surface: Surface, base: Scale, is_window: bool) -> Slot {
-        Slot {
-            surface,
-            is_window,
-            base,
-            zoom: Scale::default(),
-            events: VecDeque::new(),
-            waiting: Vec::new(),
-            told: Vec::new(),
-            painted_ns: 0,
-            keys: Keys::default(),
-        }
-    }
-
-    /// Notes that a frame was presented.
-    fn framed(&mut self) {
-        if !self.events.iter().any(|(_, event)| matches!(event, Event::KeyDown { .. })) {
-            self.keys.answer(self.surface.is_undrawn() || !self.is_window);
-        }
-    }
-
-    fn resized(&self) -> Event {
-        let (width, height) = self.surface.logical();
-        Event::Resized { width, height, scale: self.surface.scale().sixty_fourths() }
-    }
-
-    /// Takes an event in (Y3).
-    fn take(&mut self, milliseconds: u32, event: Event) {
-        let gives_way = match (self.events.back().map(|(_, event)| event), &event) {
-            (
-                Some(Event::PointerMoved { buttons: one, modifiers: two, .. }),
-                Event::PointerMoved { buttons, modifiers, .. },
-            ) => one == buttons && two == modifiers,
-            (Some(Event::Resized { .. }), Event::Resized { .. }) => true,
-            _ => false,
-        };
-        if gives_way {
-            self.events.pop_back();
-        }
-        if self.events.len() >= MOST_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back((milliseconds, event));
-    }
 }
 
 impl Display {
@@ -489,7 +374,9 @@ impl Display {
             return Ok(Vec::new());
         }
         if header.tells {
-            slot.told.push((header.number, now));
+            // A window that nobody sees is painted late; who waits for an old frame waits for this one.
+            slot.told.truncate(MOST_TOLD - 1);
+            slot.told.insert(0, (header.number, now));
         }
         if slot.surface.is_undrawn() || header.tells {
             screen.damaged(handle);
@@ -584,6 +471,11 @@ impl Display {
         self.slot(handle).ok().map(|slot| slot.surface.extent())
     }
 
+    /// Whether a surface has a frame to paint.
+    pub fn has_frame(&mut self, handle: Handle) -> bool {
+        self.slot(handle).is_ok_and(|slot| slot.surface.has_frame())
+    }
+
     /// Paints a window's surface into a buffer that holds the picture of `age` frames ago; answers the
     /// rectangles {left, top, width, height} that changed.
     pub fn paint(&mut self, handle: Handle, target: &mut Target<'_>, age: u8) -> Vec<(u32, u32, u32, u32)> {
@@ -604,7 +496,7 @@ impl Display {
         let Ok(slot) = self.slot(handle) else { return };
         slot.keys.show(now);
         let told = core::mem::take(&mut slot.told);
-        for (number, presented) in told {
+        for (number, presented) in told.into_iter().rev() {
             self.post(handle, Event::Shown { number, nanoseconds: now.saturating_sub(presented) });
         }
     }

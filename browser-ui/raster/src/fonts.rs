@@ -4,7 +4,8 @@
 //! - L1 Words and code are always there; for them nobody is asked.
 //! - L2 Every face has a family name of its own (`f0`, `f1` …), so the shaper takes the face that was
 //!   chosen here and no other.
-//! - L3 For a character without letters the port is asked once.
+//! - L3 For a character without letters the port is asked once. A font that it gave serves other
+//!   characters too; so which of several fonts does may depend on what was shown first.
 //!
 //! Must not know: files, which fonts a system has.
 
@@ -46,11 +47,13 @@ pub struct Found {
     pub bytes: FontBytes,
     /// Which face of the file.
     pub index: u32,
+    /// Whether its letters are coloured pictures.
+    pub picture: bool,
 }
 
 /// Where letters for other scripts come from.
 pub trait FontSource: Send {
-    /// A font that has this character, as a coloured picture if `picture` says so.
+    /// A font that has this character: of coloured pictures if `picture` says so, else of letters.
     fn font_with(&mut self, character: char, picture: bool) -> Option<Found>;
 }
 
@@ -60,6 +63,7 @@ pub struct KnownFace {
     /// The family name by which the shaper finds it (L2).
     pub family: String,
     font: Arc<Font>,
+    picture: bool,
 }
 
 impl KnownFace {
@@ -112,7 +116,7 @@ impl Fonts {
         let mut fonts = Fonts { system, faces: Vec::new(), found: HashMap::default(), source };
         for bytes in [WORDS, WORDS_STRONG, CODE] {
             let bytes: FontBytes = Arc::new(bytes);
-            fonts.add(&Found { bytes, index: 0 });
+            fonts.add(&Found { bytes, index: 0, picture: false });
         }
         fonts
     }
@@ -133,7 +137,7 @@ impl Fonts {
         loaded.iter().for_each(|id| db.remove_face(*id));
         let id = db.push_face_info(info.filter(|info| !info.families.is_empty())?);
         let font = self.system.get_font(id, Weight(REGULAR))?;
-        self.faces.push(KnownFace { id, family, font });
+        self.faces.push(KnownFace { id, family, font, picture: found.picture });
         Some(place)
     }
 
@@ -162,27 +166,27 @@ impl Fonts {
         if is_joiner(character) {
             return Some(before);
         }
+        let picture = picture || matches!(character, '\u{1F000}'..='\u{1FAFF}');
         if !picture && (matches!(character, ' '..='~') || is_unseen(character)) {
             return Some(main);
         }
         if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
             return None;
         }
-        if !picture && self.faces.get(main).is_some_and(|face| face.has(character)) {
+        if picture && let Some(face) = self.other_face(character, true) {
+            return Some(face);
+        }
+        if self.faces.get(main).is_some_and(|face| face.has(character)) {
             return Some(main);
         }
-        let other = self.other_face(character, picture);
-        match other {
-            None if picture => self.face_for(character, false, main, before),
-            other => other,
-        }
+        self.other_face(character, false)
     }
 
     fn other_face(&mut self, character: char, picture: bool) -> Option<usize> {
         if let Some(known) = self.found.get(&(character, picture)) {
             return *known;
         }
-        let has = |face: &KnownFace| face.has(character) && (!picture || face.has('\u{1F600}'));
+        let has = |face: &KnownFace| face.picture == picture && face.has(character);
         let known = self.faces.iter().position(has);
         let place = known.or_else(|| {
             if self.faces.len() >= MOST_FOUND {

@@ -1,4 +1,4 @@
-//! A picture as a PNG: red, green, blue, eight bits each.
+//! A picture as a PNG: red, green, blue, and opacity where it is wanted, eight bits each.
 //!
 //! The format: ISO/IEC 15948. Rows use the filter *up*, which suits flat areas.
 //!
@@ -13,27 +13,37 @@ const LEVEL: u8 = 6;
 
 /// The PNG of `width` by `height` pixels `0x00RRGGBB`.
 pub fn encode(pixels: &[u32], width: u32, height: u32) -> Vec<u8> {
+    encode_channels(pixels, width, height, 2, &[16, 8, 0])
+}
+
+/// The PNG of `width` by `height` pixels `0xAARRGGBB`, whose colours are not multiplied by their opacity.
+pub fn encode_with_opacity(pixels: &[u32], width: u32, height: u32) -> Vec<u8> {
+    encode_channels(pixels, width, height, 6, &[16, 8, 0, 24])
+}
+
+/// The channels of a pixel begin at these bits of its word; the format calls them a colour type.
+fn encode_channels(pixels: &[u32], width: u32, height: u32, colour_type: u8, channels: &[u32]) -> Vec<u8> {
     let mut png = SIGNATURE.to_vec();
     let mut head = Vec::with_capacity(13);
     head.extend_from_slice(&width.to_be_bytes());
     head.extend_from_slice(&height.to_be_bytes());
-    // Eight bits, red green blue, deflate, adaptive filters, not interlaced.
-    head.extend_from_slice(&[8, 2, 0, 0, 0]);
+    // Eight bits a channel, deflate, adaptive filters, not interlaced.
+    head.extend_from_slice(&[8, colour_type, 0, 0, 0]);
     chunk(&mut png, *b"IHDR", &head);
-    chunk(&mut png, *b"IDAT", &compress_to_vec_zlib(&filtered(pixels, width as usize), LEVEL));
+    chunk(&mut png, *b"IDAT", &compress_to_vec_zlib(&filtered(pixels, width as usize, channels), LEVEL));
     chunk(&mut png, *b"IEND", &[]);
     png
 }
 
-fn filtered(pixels: &[u32], width: usize) -> Vec<u8> {
+fn filtered(pixels: &[u32], width: usize, channels: &[u32]) -> Vec<u8> {
     const UP: u8 = 2;
-    let mut rows = Vec::with_capacity(pixels.len() * 3 + pixels.len() / width.max(1) + 1);
+    let mut rows = Vec::with_capacity(pixels.len() * channels.len() + pixels.len() / width.max(1) + 1);
     let mut above: &[u32] = &[];
     for row in pixels.chunks_exact(width.max(1)) {
         rows.push(UP);
         for (x, pixel) in row.iter().enumerate() {
             let under = above.get(x).copied().unwrap_or_default();
-            for shift in [16, 8, 0] {
+            for shift in channels {
                 rows.push(((pixel >> shift) as u8).wrapping_sub((under >> shift) as u8));
             }
         }

@@ -4,7 +4,8 @@
 //! - E1 A frame is refused as a whole, and then nothing has changed.
 //! - E2 A frame paints only numbers that were defined in frames since the last keyframe.
 //! - E3 Painted piece by piece, as the damage says, a surface has the pixels of one painted whole.
-//! - E4 Texts and images are bounded by [`MOST_TEXT_BYTES`] and [`MOST_IMAGE_BYTES`].
+//! - E4 What is painted lies within the surface, whatever size it had before.
+//! - E5 Texts and images are bounded by [`MOST_TEXT_BYTES`] and [`MOST_IMAGE_BYTES`].
 //!
 //! Must not know: windows, events.
 
@@ -206,7 +207,7 @@ impl Surface {
         Ok(header)
     }
 
-    /// Whether a stream's numbers are defined when they are painted, and its definitions fit (E2, E4).
+    /// Whether a stream's numbers are defined when they are painted, and its definitions fit (E2, E5).
     fn check(&self, stream: &Stream<'_>, in_frames: bool) -> Result<(), String> {
         // What the stream itself defines and drops: {known, bytes}.
         let mut layouts: BTreeMap<u32, (bool, usize)> = BTreeMap::new();
@@ -303,6 +304,11 @@ impl Surface {
         }
     }
 
+    /// Whether a frame was presented yet.
+    pub const fn has_frame(&self) -> bool {
+        self.header.is_some()
+    }
+
     /// Whether something must be painted.
     pub fn is_undrawn(&self) -> bool {
         !self.undrawn.is_empty()
@@ -312,15 +318,18 @@ impl Surface {
     /// the rectangles {left, top, width, height} that were painted.
     pub fn paint(&mut self, target: &mut Target<'_>, age: u8, workshop: &mut Workshop) -> Vec<(u32, u32, u32, u32)> {
         self.history.push(core::mem::take(&mut self.undrawn));
-        let whole = Region::of(self.whole());
-        let region = self.history.since(age).unwrap_or(whole);
+        let whole = self.whole();
+        let region = self.history.since(age).unwrap_or_else(|| Region::of(whole));
+        // What an earlier, larger size showed is gone.
+        let inside = region.rects().iter().map(|rect| rect.intersection(&whole));
+        let pieces: Vec<Rect> = inside.filter(|rect| !rect.is_empty()).collect();
         self.figures.painted += 1;
-        self.figures.pixels = region.rects().iter().map(Rect::area).sum();
-        for rect in region.rects() {
-            self.paint_piece(target, *rect, workshop);
+        self.figures.pixels = pieces.iter().map(Rect::area).sum();
+        for piece in &pieces {
+            self.paint_piece(target, *piece, workshop);
         }
         let shown = |rect: &Rect| (rect.left as u32, rect.top as u32, rect.width() as u32, rect.height() as u32);
-        region.rects().iter().map(shown).collect()
+        pieces.iter().map(shown).collect()
     }
 
     fn paint_piece(&self, target: &mut Target<'_>, piece: Rect, workshop: &mut Workshop) {

@@ -155,3 +155,35 @@ fn long_words_of_unknown_letters_take_no_time_of_their_square() {
     assert!(laid(&greek, INK, 0).width > 1e5);
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
+
+/// A port that has no fonts, or only what is none, and counts how often it is asked.
+struct Poor(Arc<std::sync::atomic::AtomicUsize>, Option<&'static [u8]>);
+
+impl raster::FontSource for Poor {
+    fn font_with(&mut self, _: char, picture: bool) -> Option<raster::Found> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let bytes: raster::FontBytes = Arc::new(self.1?);
+        Some(raster::Found { bytes, index: 0, picture })
+    }
+}
+
+#[test]
+fn a_port_is_asked_once_for_a_character_and_never_for_those_that_are_built_in() {
+    for file in [None, Some(&b"this is no font"[..]), Some(&[0; 4096][..])] {
+        let asked = Arc::default();
+        let mut fonts = Fonts::new(Some(Box::new(Poor(Arc::clone(&asked), file))));
+        let mut surface = Surface::new(10, 10, Scale::default());
+        let mut measure = |text: &str| {
+            let mut page = common::Page::keyframe(raster::roles::Theme::Light);
+            page.text(0, 0, text, INK);
+            let bytes = page.finish();
+            surface.measure(&bytes[..bytes.len() - 13], &mut fonts).expect("a layout");
+            asked.load(std::sync::atomic::Ordering::SeqCst)
+        };
+        assert_eq!(measure("Größe Ελληνικά русский ✓ █"), 0);
+        assert_eq!(measure("日本日本"), 2);
+        assert_eq!(measure("本日 \u{0} e\u{301}"), 2);
+        // A picture may be asked for among the pictures, then among the letters.
+        assert_eq!(measure("😀😀"), 4);
+    }
+}

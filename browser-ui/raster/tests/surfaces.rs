@@ -120,6 +120,29 @@ fn pieces_painted_as_the_damage_says_make_the_whole_picture() {
 }
 
 #[test]
+fn a_smaller_size_paints_within_itself() {
+    let mut workshop = workshop();
+    let mut surface = Surface::new(WIDTH, HEIGHT, Scale::default());
+    let mut page = Page::keyframe(Theme::Light);
+    page.fill((0, 0, WIDTH, HEIGHT), 0, Role::Paper);
+    surface.present(&page.finish(), &mut workshop.fonts).unwrap();
+    let (width, height) = (120, 90);
+    surface.resize(width, height, Scale::default());
+    let mut pixels = vec![0; (width * height) as usize];
+    for (number, role) in [(1, Role::Accent), (2, Role::Good)] {
+        let mut target = Target { pixels: &mut pixels, stride: width as usize, width, height };
+        surface.paint(&mut target, number - 1, &mut workshop);
+        let mut page = Page::next_frame(Theme::Light, 1);
+        page.fill((0, 0, width, height), 0, role);
+        surface.present(&page.finish(), &mut workshop.fonts).unwrap();
+        let mut target = Target { pixels: &mut pixels, stride: width as usize, width, height };
+        let painted = surface.paint(&mut target, 1, &mut workshop);
+        assert_eq!(painted, [(0, 0, width as u32, height as u32)]);
+        assert_eq!(pixels, surface.pixels(&mut workshop));
+    }
+}
+
+#[test]
 fn a_caret_that_blinks_paints_its_few_pixels() {
     let mut workshop = workshop();
     let mut surface = Surface::new(640, 500, Scale::default());

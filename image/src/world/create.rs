@@ -15,7 +15,7 @@ use alloc::vec;
 use platform::Store;
 
 /// The first line of a world file: it can be executed.
-const SCRIPT_LINE: &[u8] = b"#!/usr/bin/env -S warm open\n";
+pub const SCRIPT_LINE: &[u8] = b"#!/usr/bin/env -S warm open\n";
 /// Blocks that are written at once when parts are blanked.
 const BLANK_BLOCKS: usize = 64;
 

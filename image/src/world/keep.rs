@@ -27,6 +27,22 @@ const MOST_THINNED: usize = 256;
 /// Pages of one lost run that a restore looks at: as many as a map node two levels up covers.
 const MOST_LOST_PAGES: u64 = 65_536;
 
+/// What a thinning that was begun lets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thinning {
+    /// How many moments go with its commit.
+    pub gone: usize,
+    /// Whether that is all that the policy does not keep. What is made meanwhile can wait for the next
+    /// time: else a program that snapshots all the time would be thinned all the time.
+    pub is_done: bool,
+}
+
+impl Thinning {
+    fn of(gone: usize) -> Thinning {
+        Thinning { gone, is_done: gone < MOST_THINNED }
+    }
+}
+
 impl World {
     /// All moments, by number.
     pub fn moments(&mut self) -> Result<Vec<Moment>, ImageError> {
@@ -247,22 +263,22 @@ impl World {
         }
     }
 
-    /// As [`World::thin`], but the commit is only begun, for [`World::step`] to go on with; answers how
-    /// many moments go with it. `Busy` while something is in writing.
-    pub fn begin_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<usize, ImageError> {
+    /// As [`World::thin`], but the commit is only begun, for [`World::step`] to go on with. `Busy` while
+    /// something is in writing.
+    pub fn begin_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<Thinning, ImageError> {
         if self.job.is_some() || self.waiting.is_some() {
             return Err(ImageError::Busy);
         }
         if self.blocks.full {
             // From the reserve, and in two commits at once.
-            return self.thin(policy, wall_ns);
+            return self.thin(policy, wall_ns).map(Thinning::of);
         }
-        let Some((ledger, deletion)) = self.plan_thinning(policy, wall_ns)? else { return Ok(0) };
+        let Some((ledger, deletion)) = self.plan_thinning(policy, wall_ns)? else { return Ok(Thinning::of(0)) };
         let gone = deletion.gone;
         let commit = self.commit_without(&deletion, wall_ns)?;
         let orders = self.orders_without(&ledger, deletion);
         self.job = Some(self.new_job(commit, orders, Purpose::Freeing));
-        Ok(gone)
+        Ok(Thinning::of(gone))
     }
 
     fn plan_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<Option<(Ledger, Deletion)>, ImageError> {

@@ -11,10 +11,13 @@
 //! Knows: everything in this crate. Must not know: objects.
 
 mod create;
+mod given_up;
 mod keep;
 mod upkeep;
 
-pub use create::CreateOptions;
+pub use create::{CreateOptions, SCRIPT_LINE};
+pub use given_up::JournalLoss;
+pub use keep::Thinning;
 
 use crate::alloc_blocks::{Allocator, Purpose};
 use crate::disk::Disk;
@@ -127,6 +130,8 @@ pub struct World {
     blocks: Allocator,
     journal: Journal,
     replayed: Vec<JournalRecord>,
+    /// Whether snapshots leave the journal to whoever opens the world next.
+    leaves_journal: bool,
     job: Option<Job>,
     /// A snapshot that was begun while a commit of upkeep is in writing, with the journal's end at its
     /// flip: it is next.
@@ -177,6 +182,7 @@ impl World {
         let mut world = World {
             journal: Journal::new(&found.disk, found.head.journal, replay.end, needed, options.salt),
             replayed: replay.records,
+            leaves_journal: false,
             blocks: Allocator::new(found.high_water, found.disk.geometry.reserve_blocks.into()),
             read_only: options.read_only,
             identity: options.identity,
@@ -393,7 +399,7 @@ impl World {
         if let crate::moments::Keep::Named(name) = &snapshot.keep {
             self.check_name(name)?;
         }
-        let mark = self.journal.mark();
+        let mark = if self.leaves_journal { self.head.journal } else { self.journal.mark() };
         if self.job.is_some() {
             self.waiting = Some((snapshot, mark));
             return Ok(());
@@ -417,6 +423,12 @@ impl World {
         let job = self.new_job(commit, orders, Purpose::Keeping);
         self.job = Some(job.with_pages(snapshot.epoch, snapshot.frozen, snapshot.keep));
         Ok(())
+    }
+
+    /// Snapshots cover nothing more of the journal from now on: whoever takes them has not applied
+    /// what replay found, and another will.
+    pub fn leave_journal(&mut self) {
+        self.leaves_journal = true;
     }
 
     /// Starts the snapshot that waits, if nothing is in writing; its refusal, if it cannot begin.

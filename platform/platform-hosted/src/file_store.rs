@@ -14,6 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file as a store.
 pub struct FileStore {
@@ -23,6 +24,7 @@ pub struct FileStore {
     path: PathBuf,
     writable: bool,
     is_device: bool,
+    read: AtomicU64,
 }
 
 /// How a file is to be opened.
@@ -85,7 +87,7 @@ impl FileStore {
             });
         }
         let writable = matches!(access, Access::Create | Access::Write);
-        let mut store = FileStore { file, beside: None, path: path.to_owned(), writable, is_device };
+        let mut store = FileStore { file, beside: None, path: path.to_owned(), writable, is_device, read: AtomicU64::new(0) };
         let granted = if access == Access::Beside { store.show_reader()? } else { store.try_lock()? };
         if !granted {
             return Err(StoreError {
@@ -123,6 +125,11 @@ impl FileStore {
         let kind = if self.writable { LockKind::Exclusive } else { LockKind::Shared };
         sys::try_lock(&self.file, kind)
             .map_err(|error| store_error("lock", &self.path, &error))
+    }
+
+    /// How many bytes were read since it was opened.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// The path by which it was opened.
@@ -188,6 +195,7 @@ impl Store for FileStore {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {
+        self.read.fetch_add(into.len() as u64, Ordering::Relaxed);
         self.file.read_exact_at(into, offset).map_err(|error| self.error("read", &error))
     }
 

@@ -23,6 +23,8 @@ pub struct Machine {
     pub memory_mb: u64,
     /// Its disks, each as a value of QEMU's `-drive` without interface and name.
     pub drives: Vec<OsString>,
+    /// With a framebuffer, keyboard and pointer, shown by this display of QEMU's; `none` shows nobody.
+    pub display: Option<String>,
     /// The kernel's command line.
     pub orders: String,
 }
@@ -31,6 +33,17 @@ pub struct Machine {
 pub fn find() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(PROGRAM)).find(|path| path.is_file())
+}
+
+/// The displays of QEMU that can show a window, best first.
+const WINDOWS: &[&str] = &["gtk", "sdl"];
+
+/// A display of QEMU's that shows a window here, if it has one.
+pub fn window(qemu: &Path) -> Option<String> {
+    let output = Command::new(qemu).args(["-display", "help"]).output().ok()?;
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let has = |name: &&&str| listed.lines().any(|line| line.trim() == **name);
+    WINDOWS.iter().find(has).map(|name| (*name).to_owned())
 }
 
 /// A file as a drive: raw, with commas as QEMU wants them.
@@ -54,7 +67,11 @@ impl Machine {
     /// QEMU has started.
     pub fn command(&self, qemu: &Path, kernel: &std::fs::File) -> Command {
         let mut command = Command::new(qemu);
-        command.args(["-nodefaults", "-no-reboot", "-no-user-config", "-display", "none"]);
+        command.args(["-nodefaults", "-no-reboot", "-no-user-config"]);
+        command.arg("-display").arg(self.display.as_deref().unwrap_or("none"));
+        if self.display.is_some() {
+            command.args(["-device", "VGA,vgamem_mb=16"]);
+        }
         command.args(["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-rtc", "base=utc"]);
         command.arg("-m").arg(format!("{}M", self.memory_mb));
         command.args(["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]);
@@ -99,6 +116,12 @@ impl Control {
 pub struct Button(UnixStream);
 
 impl Button {
+    /// Says something else to QEMU in its own words (the machine protocol); what it answers is not read.
+    pub fn say(&self, commands: &str) -> io::Result<()> {
+        (&self.0).write_all(b"{\"execute\":\"qmp_capabilities\"}\n")?;
+        (&self.0).write_all(commands.as_bytes())
+    }
+
     /// Asks the machine to end well: the world is saved, then the power goes off.
     pub fn press(&self) {
         // A machine that is off already needs no button; what QEMU answers is not read.

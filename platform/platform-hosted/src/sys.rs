@@ -33,6 +33,14 @@ pub fn utc_offset_s(wall_s: i64) -> i32 {
     }
 }
 
+/// How many columns the terminal at standard error has; 80 if it does not say.
+pub fn terminal_width() -> usize {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: Y1; `size` is a valid out-pointer for the whole call.
+    let result = unsafe { libc::ioctl(libc::STDERR_FILENO, libc::TIOCGWINSZ, &mut size) };
+    if checked(result).is_ok() && size.ws_col > 0 { size.ws_col.into() } else { 80 }
+}
+
 /// How a whole file is locked against a second writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {

@@ -1,4 +1,5 @@
-//! The desk survives SIGKILL: every key that was shown is there again.
+//! The desk survives SIGKILL: every key that was shown is there again. And a world goes back to a moment
+//! while it is open.
 //!
 //! Keys are typed by the world itself, into the workspace of its desk, on a surface that nobody sees;
 //! each is presented as a frame before the script says how long the text is. The window differs only
@@ -74,4 +75,36 @@ fn every_key_that_was_shown_is_there_after_a_kill() {
         longest = size;
     }
     assert!(longest > kills() as usize, "nothing was typed");
+}
+
+#[test]
+fn a_session_that_goes_back_is_opened_again_at_the_moment() {
+    let folder = Folder::new("back");
+    let world = folder.world("back.world");
+    let handler = "Smalltalk at: #Count put: 1. Smalltalk at: #MainHandler put: [ :session |
+        (Smalltalk at: #Count) = 2
+            ifTrue: [ session goBackTo: (Moment named: 'first') ]
+            ifFalse: [ session stdout nextPutAll: 'count '; print: (Smalltalk at: #Count); lf ] ]";
+    assert_eq!(warm(&["eval", &world, handler]).status, 0);
+    assert_eq!(warm(&["name", &world, "first"]).status, 0);
+    assert_eq!(warm(&["eval", &world, "Smalltalk at: #Count put: 2"]).status, 0);
+    let run = warm(&["open", &world]);
+    assert_eq!((run.status, run.out.as_str()), (0, "count 1\n"), "{}", run.err);
+    // The present of before is a moment too.
+    let history = warm(&["history", &world]);
+    assert!(history.out.contains("before a restore"), "{}", history.out);
+}
+
+#[test]
+fn a_session_that_goes_back_and_ends_is_not_opened_again() {
+    let folder = Folder::new("back-and-end");
+    let world = folder.world("back.world");
+    let handler = "Smalltalk at: #Count put: 1. Smalltalk at: #MainHandler put: [ :session |
+        session stdout nextPutAll: 'once'; lf. session goBackAndEnd: (Moment named: 'first') ]";
+    assert_eq!(warm(&["eval", &world, handler]).status, 0);
+    assert_eq!(warm(&["name", &world, "first"]).status, 0);
+    assert_eq!(warm(&["eval", &world, "Smalltalk at: #Count put: 2"]).status, 0);
+    let run = warm(&["open", &world]);
+    assert_eq!((run.status, run.out.as_str()), (0, "once\n"), "{}", run.err);
+    assert_eq!(warm(&["eval", &world, "Smalltalk at: #Count"]).out, "1\n");
 }

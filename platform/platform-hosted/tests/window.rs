@@ -212,10 +212,19 @@ fn scenes(port: Port, server: &Server, start: Instant) -> Vec<String> {
     assert!(events.iter().any(|event| matches!(event, Event::Wheel { dx: 0, dy: -3840, precise: 0, .. })), "{events:?}");
     passed.push("the_pointer_and_its_wheel_arrive".to_owned());
 
+    resizing(&mut machine, server);
+    passed.push("another_size_is_told_and_shown".to_owned());
+    // Nobody manages windows here, so nobody gives one the keyboard.
+    xdotool(&server.name, &["search", "--name", "a world", "windowfocus"]);
+    machine.until(|event| matches!(event, Event::Focused { has: 1 }));
     let typed = typing(&mut machine, server);
     passed.push(typed);
     keys_with_modifiers(&mut machine, server);
     passed.push("modifiers_make_no_text".to_owned());
+    dead_keys(&mut machine, server);
+    passed.push("a_dead_key_changes_the_next_letter".to_owned());
+    clipboard(&mut machine);
+    passed.push("what_was_copied_is_pasted".to_owned());
     machine.ask(DisplayOperation::Close, &[]).expect("closed");
     assert_eq!(machine.ask(DisplayOperation::NextEvents, &[]), Err(Refusal::Stale));
     passed.push("a_closed_window_is_stale".to_owned());
@@ -265,6 +274,46 @@ fn keys_with_modifiers(machine: &mut Machine, server: &Server) {
     assert_eq!(pressed(machine, "Left", "ArrowLeft"), Some(key("ArrowLeft", "ArrowLeft", "", 0)));
 }
 
+/// Smaller and larger again: the world is told, and what it then draws is on the screen.
+fn resizing(machine: &mut Machine, server: &Server) {
+    for ((width, height), role) in [((700, 500), Role::Wrong), ((1600, 1000), Role::Number)] {
+        let (columns, rows) = (width.to_string(), height.to_string());
+        xdotool(&server.name, &["search", "--name", "a world", "windowsize", &columns, &rows]);
+        let is = |event: &Event| matches!(event, Event::Resized { width: w, height: h, .. } if (*w, *h) == (width * 64, height * 64));
+        machine.until(is);
+        machine.show(role, "");
+        machine.shown();
+        server.wait_for_pixel((150, 150), role.colour(Theme::Light).pixel());
+        server.wait_for_pixel((width as usize - 1, height as usize - 1), Role::Desk.colour(Theme::Light).pixel());
+    }
+}
+
+fn dead_keys(machine: &mut Machine, server: &Server) {
+    let awaited = Packed::default().u8(1).i32(6400).i32(6400).i32(64).i32(1280).finish();
+    machine.ask(DisplayOperation::SetInput, &awaited).expect("text is awaited");
+    xdotool(&server.name, &["key", "dead_acute", "e", "x"]);
+    let typed = |event: &Event| match event {
+        Event::KeyDown { text, .. } | Event::Commit { text } => text.clone(),
+        _ => String::new(),
+    };
+    let events = machine.until(|event| typed(event) == "x");
+    let text: String = events.iter().map(typed).collect();
+    assert_eq!(text, "éx", "{events:?}");
+}
+
+fn clipboard(machine: &mut Machine) {
+    let window = machine.window.take();
+    let copied = Packed::default().u8(0).text("größe 日本").finish();
+    machine.ask(DisplayOperation::SetClipboard, &copied).expect("copied");
+    let start = Instant::now();
+    let expected = Packed::default().text("größe 日本").finish();
+    while machine.ask(DisplayOperation::GetClipboard, &[0]).map(|reply| reply.bytes) != Ok(expected.clone()) {
+        assert!(start.elapsed() < PATIENCE, "the clipboard never has it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    machine.window = window;
+}
+
 /// Without a display, the command runs all the same, and is told why.
 fn without_a_display() -> String {
     let why = lead(|port| {
@@ -283,6 +332,7 @@ fn dead_display(program: &Path) -> String {
     let output = output.expect("the test starts itself");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(told.contains("no display answers (WAYLAND_DISPLAY=, DISPLAY=:4242)"), "{told}");
+    assert!(!told.contains(".rs"), "{told}");
     "a_dead_display_is_told_of".to_owned()
 }
 
@@ -304,6 +354,8 @@ fn main() {
     passed.push(dead_display(&std::env::current_exe().expect("a program")));
     let server = Arc::new(Server::start());
     set("DISPLAY", &server.name);
+    // Dead keys are combined as a language's table says.
+    set("LC_ALL", "en_US.UTF-8");
     let start = Instant::now();
     let shown = server.clone();
     passed.extend(lead(move |port| scenes(port, &shown, start)));

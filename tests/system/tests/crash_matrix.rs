@@ -62,6 +62,7 @@ const ELSEWHERE: &[&str] = &[
     "journal_trouble_unheeded",
     "relief_without_pause",
     "flush_within_step",
+    "skip_map_copy",
 ];
 
 #[test]

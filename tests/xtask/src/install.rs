@@ -9,6 +9,14 @@ const TOOLS: &[(&str, &str)] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("Xvfb", "xvfb"),
     ("xdotool", "xdotool"),
+    ("xdg-open", "xdg-utils"),
+    ("mimetype", "libfile-mimeinfo-perl"),
+    ("update-mime-database", "shared-mime-info"),
+    ("desktop-file-validate", "desktop-file-utils"),
+    ("zsh", "zsh"),
+    ("fish", "fish"),
+    ("man", "man-db"),
+    ("xmllint", "libxml2-utils"),
 ];
 
 fn is_there(program: &str) -> bool {

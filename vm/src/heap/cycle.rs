@@ -91,6 +91,7 @@ impl Heap {
             }
         }
         self.statistics.flips += 1;
+        self.statistics.flipped_pages += frozen.page_numbers().len() as u64;
         let pause = self.cpu_ns() - began + core::mem::take(&mut self.before_flip_ns);
         self.statistics.flip_pauses.add(pause);
         Ok(frozen)

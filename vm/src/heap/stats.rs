@@ -28,9 +28,9 @@ fn class_of(ns: u64) -> usize {
     (log as usize - 2) * 8 + (ns >> (log - 3) & 7) as usize
 }
 
-/// The longest time of a class.
+/// The longest time of a class; of the last one 2^64 - 1, where the shift leaves nothing.
 fn longest_of(class: usize) -> u64 {
-    if class < 8 { class as u64 } else { ((9 + class as u64 % 8) << (class / 8 - 1)) - 1 }
+    if class < 8 { class as u64 } else { ((9 + class as u64 % 8) << (class / 8 - 1)).wrapping_sub(1) }
 }
 
 impl Histogram {
@@ -95,6 +95,8 @@ pub struct Statistics {
     pub ephemerons_fired: u64,
     /// Flips.
     pub flips: u64,
+    /// Pages that flips found dirty: what had to be written.
+    pub flipped_pages: u64,
 }
 
 #[cfg(test)]

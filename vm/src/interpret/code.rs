@@ -18,6 +18,7 @@
 
 #![allow(unsafe_code, reason = "room: interpreter loop")]
 
+use core::cell::Cell;
 use crate::bytecode::{Admitted, Instruction, Opcode, frame_flags};
 use crate::layout::Word;
 use crate::primitive::Primitive;
@@ -120,6 +121,8 @@ pub enum Quick {
     Nil,
     /// Answers true or false.
     Boolean(bool),
+    /// Whatever it does: runs are counted, so it takes the way that counts.
+    Counted,
 }
 
 impl Quick {
@@ -212,16 +215,18 @@ pub struct Code {
     pub is_block: bool,
     /// The primitive, if it has one that the machine knows.
     pub primitive: Option<Primitive>,
-    /// What it does, if it needs no frame.
-    pub quick: Quick,
+    /// What it does, if it needs no frame; how a send enters it.
+    pub quick: Cell<Quick>,
+    /// The same while runs are not counted.
+    pub plain_quick: Quick,
     /// Named slots that the receiver must have.
     pub named_slots: usize,
     /// The CompiledCode; for the machine's own code a SmallInteger that names it.
     pub object: Word,
     /// The class that holds the method, or nil.
     pub method_class: Word,
-    /// How often it was activated.
-    pub runs: u64,
+    /// How often it was entered while runs were counted.
+    pub runs: Cell<u64>,
     /// Whether one of its references may be young.
     pub maybe_young: bool,
     /// Set while a purge finds out which records are in use.
@@ -467,11 +472,12 @@ impl OwnCode {
             flags: 0,
             is_block: false,
             primitive: None,
-            quick: Quick::No,
+            quick: Cell::new(Quick::No),
+            plain_quick: Quick::No,
             named_slots: 0,
             object: Word::small(self as i64),
             method_class: nil,
-            runs: 0,
+            runs: Cell::new(0),
             maybe_young: false,
             in_use: true,
         }

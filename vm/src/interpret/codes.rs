@@ -8,7 +8,7 @@
 //!
 //! Knows: records. Must not know: the heap.
 
-use super::code::Code;
+use super::code::{Code, Quick};
 use crate::layout::Word;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -20,6 +20,7 @@ pub struct Codes {
     list: Vec<Box<Code>>,
     table: Vec<*const Code>,
     kept: usize,
+    counting: bool,
 }
 
 /// A purge is due when so many records came since the last.
@@ -28,7 +29,7 @@ const PURGE_AFTER: usize = 8192;
 impl Codes {
     /// None yet.
     pub fn new() -> Codes {
-        Codes { list: Vec::new(), table: vec![null(); 1024], kept: 0 }
+        Codes { list: Vec::new(), table: vec![null(); 1024], kept: 0, counting: false }
     }
 
     /// The record of a CompiledCode, if it has one.
@@ -119,9 +120,9 @@ impl Codes {
         }
     }
 
-    /// Whether it is time to purge.
+    /// Whether it is time to purge. While runs are counted it is not: the counts stand in the records.
     pub fn is_purge_due(&self) -> bool {
-        self.list.len() > self.kept * 2 + PURGE_AFTER
+        !self.counting && self.list.len() > self.kept * 2 + PURGE_AFTER
     }
 
     /// Drops every record that is not in use (T1).
@@ -148,9 +149,27 @@ impl Codes {
         self.list.len()
     }
 
-    /// How often the code ran.
+    /// Whether runs of methods are counted.
+    #[inline(always)]
+    pub const fn is_counting(&self) -> bool {
+        self.counting
+    }
+
+    /// Counts from now on, beginning with none, or no longer. A method that is counted is entered by
+    /// the way that counts, so what is not counted costs nothing.
+    pub fn count_runs(&mut self, counting: bool) {
+        self.counting = counting;
+        for code in self.list.iter().filter(|code| !code.is_block) {
+            code.runs.set(0);
+            code.quick.set(if counting { Quick::Counted } else { code.plain_quick });
+        }
+    }
+
+    /// How often the method ran while runs were counted.
+    #[allow(unsafe_code, reason = "room: interpreter loop")]
     pub fn runs(&self, object: Word) -> u64 {
-        self.list.iter().find(|c| c.object == object).map_or(0, |c| c.runs)
+        // SAFETY: what is found is a record (T1), or null.
+        unsafe { self.find(object).as_ref() }.map_or(0, |code| code.runs.get())
     }
 }
 

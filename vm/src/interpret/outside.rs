@@ -8,6 +8,7 @@
 use super::vm::{Handle, HostValue, Vm};
 use crate::heap::Wants;
 use crate::layout::{KnownObject, process};
+use alloc::string::String;
 use alloc::vec::Vec;
 use image::PageIndex;
 
@@ -45,6 +46,19 @@ impl Vm {
             handles.push(handle);
         }
         handles
+    }
+
+    /// As [`Vm::spawn`], for the newest session that the world lists, if it lists one.
+    pub fn spawn_for_newest_session(
+        &mut self,
+        receiver: Handle,
+        selector: &str,
+        arguments: &[Handle],
+    ) -> Result<i64, String> {
+        let sessions = self.known_elements(KnownObject::Sessions);
+        let serial = self.spawn(receiver, selector, arguments, sessions.last().copied());
+        sessions.into_iter().for_each(|session| self.release(session));
+        serial
     }
 
     /// Makes [`Vm::run`] return when the process ends; its end is kept for [`Vm::take_ended`].

@@ -607,15 +607,16 @@ impl Vm {
                 }
             }
             let method = &*target;
-            if method.quick != Quick::No {
+            let quick = method.quick.get();
+            if quick != Quick::No {
                 let base = sp.sub(arguments);
                 let receiver = Word(*base);
-                if let Quick::Slot(index) = method.quick {
+                if let Quick::Slot(index) = quick {
                     sp = base;
                     *sp = self.slot(receiver, index as usize).0;
                     continue;
                 }
-                let value = match method.quick {
+                let value = match quick {
                     Quick::Immediate(word) => word.0,
                     Quick::Literal(index) => method.literals.get_unchecked(index as usize).0,
                     Quick::Nil => self.nil.0,
@@ -625,6 +626,7 @@ impl Vm {
                         receiver.0
                     }
                     Quick::SetSlot(_) => slow!(self.activate(target, arguments)),
+                    Quick::Counted => slow!(self.enter(target, arguments)),
                     Quick::Receiver | Quick::Slot(_) | Quick::No => receiver.0,
                 };
                 sp = base;

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "room: interpreter loop")]
 
+use core::cell::Cell;
 use super::code::{Case, Code, MAX_CASES, OwnCode, Quick, Site};
 use super::stack::{CLOSURE, CODE, DISTANCE, HEADER_WORDS, MARKS, RETURN};
 use super::vm::{Next, Vm};
@@ -193,11 +194,12 @@ impl Vm {
             flags: frame.flags,
             is_block,
             primitive,
-            quick,
+            quick: Cell::new(if self.codes.is_counting() && !is_block { Quick::Counted } else { quick }),
+            plain_quick: quick,
             named_slots: admitted.named_slots,
             object,
             method_class: if is_block { self.nil } else { self.slot(object, compiled_code::METHOD_CLASS) },
-            runs: 0,
+            runs: Cell::new(0),
             maybe_young: true,
             in_use: false,
         }
@@ -312,6 +314,11 @@ impl Vm {
 
     /// Runs a method on the receiver and arguments on top: its primitive, or its body.
     pub(crate) fn enter(&mut self, target: *const Code, arguments: usize) -> Next {
+        if self.codes.is_counting() {
+            // SAFETY: `target` is a record (T1).
+            let runs = unsafe { &(*target).runs };
+            runs.set(runs.get().saturating_add(1));
+        }
         // SAFETY: `target` is a record (T1).
         match unsafe { (*target).primitive } {
             Some(primitive) => {

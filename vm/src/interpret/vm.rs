@@ -720,6 +720,7 @@ impl Vm {
             ("sweeps", heap.sweeps),
             ("sweptBytes", heap.swept_bytes),
             ("flips", heap.flips),
+            ("flippedPages", heap.flipped_pages),
             ("snapshotPauseP50Ns", heap.flip_pauses.percentile_ns(50)),
             ("snapshotPauseP99Ns", heap.flip_pauses.percentile_ns(99)),
             ("snapshotPauseLongestNs", heap.flip_pauses.longest_ns),

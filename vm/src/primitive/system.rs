@@ -33,6 +33,8 @@ pub(super) const ENTRIES: Entries = &[
     ("sessionProcesses", session_processes),
     ("refusalText", refusal_text),
     ("runCount", run_count),
+    ("runCounts", run_counts),
+    ("countRuns", count_runs),
 ];
 
 fn number(value: i64) -> Outcome {
@@ -418,8 +420,40 @@ fn ephemerons_fired(vm: &mut Vm, _: usize) -> Outcome {
 }
 
 fn run_count(vm: &mut Vm, _: usize) -> Outcome {
+    if !vm.codes.is_counting() {
+        return Outcome::Decline(Reason::Named("notCounting"));
+    }
     let code = vm.heap.resolve(vm.top(0));
-    Outcome::Value(Word::small(vm.codes.runs(code) as i64))
+    number(i64::try_from(vm.codes.runs(code)).unwrap_or(i64::MAX))
+}
+
+fn run_counts(vm: &mut Vm, _: usize) -> Outcome {
+    if !vm.codes.is_counting() {
+        return Outcome::Decline(Reason::Named("notCounting"));
+    }
+    let methods = vm.heap.resolve(vm.top(0));
+    if !vm.is_a(methods, KnownClass::Array) {
+        return WRONG;
+    }
+    let counts = (0..vm.slot_count(methods)).map(|n| {
+        let runs = vm.codes.runs(vm.heap.resolve(vm.slot(methods, n)));
+        HostValue::Integer(i64::try_from(runs).unwrap_or(i64::MAX))
+    });
+    let counts = HostValue::List(counts.collect());
+    build(vm, &counts)
+}
+
+fn count_runs(vm: &mut Vm, _: usize) -> Outcome {
+    let wanted = vm.top(0);
+    let was = vm.codes.is_counting();
+    if wanted == vm.boolean(true) {
+        vm.codes.count_runs(true);
+    } else if wanted == vm.boolean(false) {
+        vm.codes.count_runs(false);
+    } else {
+        return WRONG;
+    }
+    Outcome::Value(vm.boolean(was))
 }
 
 fn session_processes(vm: &mut Vm, _: usize) -> Outcome {

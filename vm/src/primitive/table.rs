@@ -206,6 +206,8 @@ primitives! {
         ephemeronsFired 0 "Takes the ephemerons that were fired: Array.";
         sessionProcesses 1 "The processes that work for a session and have not ended: Array.";
         refusalText 0 "What the last refusal of a service or the store said for the user, or nil.";
-        runCount 1 "How often a method ran, while counting is on.";
+        runCount 1 "How often a method ran since counting began; declines while runs are not counted.";
+        runCounts 1 "The same of each method of an Array: Array of integers.";
+        countRuns 1 "Begins (true) or ends (false) the counting of runs; answers whether they were counted.";
     }
 }

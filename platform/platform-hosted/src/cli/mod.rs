@@ -3,12 +3,18 @@
 //! Invariants
 //! - C1 An error is one line on standard error that says what, where and what to do, and the exit
 //!   status comes from the one table in `exit`.
-//! - C2 Help, usage lines and near misses come from the one table in `table`.
+//! - C2 Help, usage lines, near misses, completions and the manual come from the one table in `table`,
+//!   what stands in JSON from the one in `json`.
 //! - C3 Exit status 0 means that what was asked for happened.
 
 mod arguments;
+pub mod completions;
 mod exit;
 pub mod help;
+pub mod json;
+pub mod man;
+mod near;
+pub mod progress;
 mod table;
 
 pub use arguments::{Arguments, parse};

@@ -37,17 +37,15 @@ fn io_failure(what: &str, error: &std::io::Error) -> Failure {
 
 /// `warm boot FILE --serial`
 pub fn boot(arguments: &Arguments) -> Result<Exit, Failure> {
-    if !arguments.has("--serial") {
-        return Err(Failure::new(Exit::Usage, "the bare machine has no window yet; say warm boot FILE --serial"));
-    }
     let memory_mb = memory_mb(arguments)?;
     let missing = format!("warm boot needs {}; install it (on Debian: apt install qemu-system-x86)", qemu::PROGRAM);
     let qemu = qemu::find().ok_or_else(|| Failure::new(Exit::Missing, missing))?;
+    let display = if arguments.has("--serial") { None } else { Some(window(&qemu)?) };
     let kernel = kernel::kernel().map_err(|reason| Failure::new(Exit::Missing, reason))?;
     let file = path(arguments, 0);
     let disk = Disk::prepare(&file)?;
     let kernel = qemu::kernel_file(&kernel).map_err(|error| io_failure("the kernel", &error))?;
-    let machine = Machine { memory_mb, drives: vec![qemu::file_drive(&absolute(&file)?)], orders: orders(arguments) };
+    let machine = Machine { memory_mb, drives: vec![qemu::file_drive(&absolute(&file)?)], orders: orders(arguments), display };
     let mut command = machine.command(&qemu, &kernel);
     let is_terminal = std::io::stdin().is_terminal();
     if !is_terminal {
@@ -77,6 +75,16 @@ pub fn boot(arguments: &Arguments) -> Result<Exit, Failure> {
     trimmed.map(|()| exit)
 }
 
+/// How QEMU shows a window here.
+fn window(qemu: &Path) -> Result<String, Failure> {
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    let missing = |what: &str| Failure::new(Exit::Missing, format!("{what}; say --serial to talk to it in the terminal"));
+    if !has_display {
+        return Err(missing("there is no display to show the machine on"));
+    }
+    qemu::window(qemu).ok_or_else(|| missing("this QEMU shows no window (on Debian: apt install qemu-system-gui)"))
+}
+
 fn memory_mb(arguments: &Arguments) -> Result<u64, Failure> {
     let given = arguments.options.iter().find(|(name, _)| *name == "--memory").and_then(|(_, value)| value.as_ref());
     let Some(text) = given.map(|value| value.to_string_lossy()) else { return Ok(USUAL_MEMORY_MB) };
@@ -96,6 +104,9 @@ fn orders(arguments: &Arguments) -> String {
     let mut orders = format!("utc={}", clock.utc_offset_s(clock.wall_ns()));
     if !std::io::stdin().is_terminal() {
         orders.push_str(" pipe");
+    }
+    if !arguments.has("--serial") {
+        orders.push_str(" desktop");
     }
     if arguments.has("--timed") {
         orders.push_str(" timed");

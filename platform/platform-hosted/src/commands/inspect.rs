@@ -1,14 +1,17 @@
 //! Commands that look at a world and change nothing: check, info.
 
 use super::{path, say};
+use crate::cli::json::Value;
+use crate::cli::progress::Progress;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::Access;
-use crate::keeper::{self, clock_text, failure};
-use image::{MomentId, MomentReader, PageIndex};
+use crate::keeper::{self, Opened, clock_text, failure};
+use image::{BLOCK_BYTES, Damage, MomentId, MomentReader, PageIndex};
 use platform::Store;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use vm::layout::{DEFAULT_RESERVE, PAGE_BYTES};
 use vm::verify::{HeapView, verify};
@@ -49,62 +52,162 @@ impl HeapView for Filed {
     }
 }
 
-/// `warm check FILE`
+/// What a check came to.
+struct Findings {
+    /// A line for each damage.
+    damages: Vec<String>,
+    lost_commits: usize,
+    objects: usize,
+    bytes: usize,
+}
+
+impl Findings {
+    fn is_whole(&self) -> bool {
+        self.damages.is_empty() && self.lost_commits == 0
+    }
+
+    fn object(&self, path: &Path) -> Value {
+        let number = |count: usize| Value::Number(count as u64);
+        Value::Object(vec![
+            ("file", Value::path(path)),
+            ("whole", Value::Bool(self.is_whole())),
+            ("damages", Value::List(self.damages.iter().map(|line| Value::text(&**line)).collect())),
+            ("lost_commits", number(self.lost_commits)),
+            ("objects", number(self.objects)),
+            ("bytes", number(self.bytes)),
+        ])
+    }
+}
+
+/// `warm check FILE [--accept] [--json]`
 pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
     let accepts = arguments.has("--accept");
+    if accepts && arguments.has("--json") {
+        return Err(Failure::new(Exit::Usage, "--accept and --json do not go together; check with --json first"));
+    }
+    if accepts {
+        super::losses::accept_journal(&path)?;
+    }
     let mut opened = match keeper::open(&path, if accepts { Access::Write } else { Access::Read }) {
         // Somebody writes: what is checked is the last committed state, beside.
         Err(failure) if failure.exit == Exit::Locked && !accepts => keeper::open(&path, Access::Beside)?,
         opened => opened?,
     };
-    let told = |error| failure(&path, &error);
-    let damages = opened.world.check().map_err(told)?;
+    let left = if accepts { "no page was given up" } else { "nothing was changed" };
+    let progress = Progress::begin(format!("checking {}", path.display()), left);
+    let bytes = used_bytes(&mut opened);
+    progress.measure(&opened.store, bytes);
+    let damages = opened.world.check().map_err(|error| failure(&path, &error))?;
+    let findings = if accepts { None } else { Some(inspect(&path, &mut opened, &damages, &progress)?) };
+    progress.end();
+    if let Some(findings) = findings {
+        return tell(&path, arguments, &findings);
+    }
     for damage in &damages {
         say(&format!("{}: {damage}", path.display()))?;
     }
-    let named = super::losses::name(&path, &opened)?;
-    if accepts {
-        return super::losses::accept(&path, opened, &damages);
-    }
-    let reader = opened.world.reader(MomentId::NONE).map_err(told)?;
+    super::losses::name(&path, &opened)?;
+    super::losses::accept(&path, opened, &damages)
+}
+
+/// About how much there is to read.
+fn used_bytes(opened: &mut Opened) -> u64 {
+    let (used, _) = opened.world.block_counts();
+    used.saturating_mul(BLOCK_BYTES as u64)
+}
+
+/// What there is to say, of blocks and of objects.
+fn inspect(path: &Path, opened: &mut Opened, damages: &[Damage], progress: &Progress) -> Result<Findings, Failure> {
+    let mut lines: Vec<String> = damages.iter().map(ToString::to_string).collect();
+    let lost = opened.report.lost_pages.iter();
+    lines.extend(lost.map(|run| format!("{} pages from page {}: lost earlier", run.pages, run.first)));
+    let reader = opened.world.reader(MomentId::NONE).map_err(|error| failure(path, &error))?;
+    let bytes = used_bytes(opened);
+    progress.measure(&opened.store, bytes);
     let base = reader.heap().base as usize;
     let filed = Filed { base, reader: RefCell::new(reader), pages: RefCell::default() };
     let verdict = verify(&filed, &[]);
-    for violation in &verdict.violations {
-        say(&format!("{}: heap at {:#x}: {}", path.display(), violation.offset, violation.what))?;
+    let violations = verdict.violations.iter();
+    lines.extend(violations.map(|violation| format!("heap at {:#x}: {}", violation.offset, violation.what)));
+    let lost_commits = opened.report.lost_commits.len();
+    Ok(Findings { damages: lines, lost_commits, objects: verdict.objects, bytes: verdict.bytes })
+}
+
+fn tell(path: &Path, arguments: &Arguments, findings: &Findings) -> Result<Exit, Failure> {
+    let file = path.display();
+    let is_for_programs = arguments.has("--json");
+    if is_for_programs {
+        say(&findings.object(path).to_string())?;
+    } else {
+        findings.damages.iter().try_for_each(|line| say(&format!("{file}: {line}")))?;
     }
-    let found = damages.len() + named + verdict.violations.len() + opened.report.lost_commits.len();
-    if found > 0 {
-        let line = format!("{}: {found} damages, named above", path.display());
-        return Err(Failure::new(Exit::Damaged, line));
+    if !findings.is_whole() {
+        let found = findings.damages.len() + findings.lost_commits;
+        return Err(Failure::new(Exit::Damaged, format!("{file}: {found} damages, named above")));
     }
-    say(&format!("{}: whole; {} objects in {} bytes", path.display(), verdict.objects, verdict.bytes))?;
+    if !is_for_programs {
+        say(&format!("{file}: whole; {} objects in {} bytes", findings.objects, findings.bytes))?;
+    }
     Ok(Exit::Success)
 }
 
-/// `warm info FILE [--hash]`
+/// `warm info FILE [--hash] [--json]`
 pub fn info(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
     let mut opened = keeper::open(&path, Access::Beside)?;
-    if arguments.has("--hash") {
-        let heap = opened.heap(Arc::new(HostedClock::default()))?;
-        say(&vm::archive::world_hash(&heap))?;
+    let hash = match arguments.has("--hash") {
+        true => Some(vm::archive::world_hash(&opened.heap(Arc::new(HostedClock::default()))?)),
+        false => None,
+    };
+    if arguments.has("--json") {
+        return info_object(&path, &mut opened, hash);
+    }
+    if let Some(hash) = hash {
+        say(&hash)?;
         return Ok(Exit::Success);
     }
-    let told = |error| failure(&path, &error);
-    let moments = opened.world.moments().map_err(told)?;
+    let moments = opened.world.moments().map_err(|error| failure(&path, &error))?;
     let named = moments.iter().filter(|moment| !moment.name.is_empty()).count();
     let (used, free) = opened.world.block_counts();
     let head = opened.world.head().clone();
-    let identity: String = head.identity.iter().map(|byte| format!("{byte:02x}")).collect();
     say(&format!("file       {} ({} bytes)", path.display(), opened.store.len()?))?;
     say(&format!("format     {}", image::VERSION))?;
-    say(&format!("identity   {identity}"))?;
+    say(&format!("identity   {}", hexadecimal(&head.identity)))?;
     say(&format!("saved      {} (commit {})", clock_text(head.wall_ns), head.number.0))?;
     say(&format!("closed     {}", if head.clean { "cleanly" } else { "not cleanly; nothing acknowledged is lost" }))?;
     say(&format!("heap       {} pages at {:#x}", head.heap.pages, head.heap.base))?;
     say(&format!("moments    {}, {named} of them named", moments.len()))?;
     say(&format!("blocks     {used} used, {free} free, 4096 bytes each"))?;
+    Ok(Exit::Success)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What `info` says, for a program to read.
+fn info_object(path: &Path, opened: &mut Opened, hash: Option<String>) -> Result<Exit, Failure> {
+    let moments = opened.world.moments().map_err(|error| failure(path, &error))?;
+    let named = moments.iter().filter(|moment| !moment.name.is_empty()).count();
+    let (used, free) = opened.world.block_counts();
+    let head = opened.world.head();
+    let mut members = vec![
+        ("file", Value::path(path)),
+        ("bytes", Value::Number(opened.store.len()?)),
+        ("format", Value::Number(image::VERSION.into())),
+        ("identity", Value::text(hexadecimal(&head.identity))),
+        ("saved", Value::time(head.wall_ns)),
+        ("commit", Value::Number(head.number.0.into())),
+        ("clean", Value::Bool(head.clean)),
+        ("heap_pages", Value::Number(head.heap.pages)),
+        ("heap_base", Value::Number(head.heap.base)),
+        ("moments", Value::Number(moments.len() as u64)),
+        ("named", Value::Number(named as u64)),
+        ("blocks_used", Value::Number(used)),
+        ("blocks_free", Value::Number(free)),
+    ];
+    members.extend(hash.map(|hash| ("hash", Value::text(hash))));
+    say(&Value::Object(members).to_string())?;
     Ok(Exit::Success)
 }

@@ -5,13 +5,14 @@
 //! - A2 The pages become lost objects and get new blocks with right sums; what they held in older
 //!   moments goes with the automatic ones. A moment with a name stays, damaged: whoever named it
 //!   decides.
+//! - A3 What was typed behind the last snapshot stays in the journal: nothing here applies it.
 
 use super::say;
 use crate::cli::{Exit, Failure};
 use crate::clock::HostedClock;
 use crate::keeper::{self, Opened, clock_text, failure, heap_failure, is_table, tables_lost};
 use ::keeper::snapshot_of;
-use image::{BLOCK_BYTES, Budget, Damage, Keep, MomentId, PageIndex, Place, Policy, Progress, World};
+use image::{BLOCK_BYTES, Budget, Damage, JournalLoss, Keep, MomentId, PageIndex, Place, Policy, Progress, World};
 use platform::Clock;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,6 +26,18 @@ pub fn name(path: &Path, opened: &Opened) -> Result<usize, Failure> {
         say(&format!("{}: {} pages from page {}: lost earlier", path.display(), run.pages, run.first))?;
     }
     Ok(opened.report.lost_pages.len())
+}
+
+/// Gives up what of the journal cannot be read, so that the world can be opened for writing; says how much.
+pub fn accept_journal(path: &Path) -> Result<(), Failure> {
+    let JournalLoss { unreadable_bytes, edits, edit_bytes } = keeper::give_up_journal(path)?;
+    if unreadable_bytes > 0 {
+        say(&format!(
+            "{}: the journal: {unreadable_bytes} bytes that cannot be read were given up, and {edits} edits of {edit_bytes} bytes that follow them",
+            path.display()
+        ))?;
+    }
+    Ok(())
 }
 
 /// Gives up what is lost, after `check` named the damages.
@@ -45,6 +58,7 @@ pub fn accept(path: &Path, mut opened: Opened, damages: &[Damage]) -> Result<Exi
     }
     let clock = HostedClock::default();
     let mut heap = opened.heap(Arc::new(HostedClock::default()))?;
+    opened.world.leave_journal();
     lose(&mut heap, &lost);
     heap.accept_loss();
     opened.world.accept_losses();

@@ -5,28 +5,25 @@ mod inspect;
 mod lines;
 mod losses;
 mod moments;
+mod register;
 mod repl;
 mod running;
 mod trying;
 mod visiting;
 
-use crate::cli::{Arguments, Command, Exit, Failure, help};
+use crate::cli::completions::Shell;
+use crate::cli::{Arguments, Command, Exit, Failure, help, man};
 use std::path::PathBuf;
 
 /// Carries out a command.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Help => {
-            let command = match arguments.words.first() {
-                None => None,
-                Some(word) => {
-                    let word = word.to_string_lossy();
-                    let named = Command::named(&word);
-                    let unknown = || Failure::new(Exit::Usage, format!("no command {word}; see warm --help"));
-                    Some(named.ok_or_else(unknown)?)
-                }
-            };
-            help::print(command).map(|()| Exit::Success)
+            match arguments.words.first() {
+                None => help::print(None)?,
+                Some(word) => help::print_on(&word.to_string_lossy())?,
+            }
+            Ok(Exit::Success)
         }
         Command::Version => {
             say(&format!("warm {}", env!("CARGO_PKG_VERSION")))?;
@@ -49,6 +46,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Delete => moments::delete(arguments),
         Command::Check => inspect::check(arguments),
         Command::Info => inspect::info(arguments),
+        Command::Register => register::register(arguments),
+        Command::Completions => {
+            help::write(&Shell::named(&arguments.text(0))?.script())?;
+            Ok(Exit::Success)
+        }
+        Command::Man => help::write(&man::page()).map(|()| Exit::Success),
     }
 }
 
@@ -65,11 +68,5 @@ fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
 
 /// A line on standard output; a closed pipe is quiet.
 fn say(line: &str) -> Result<(), Failure> {
-    use std::io::Write;
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Io, format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
+    help::write(&format!("{line}\n"))
 }

@@ -4,11 +4,12 @@
 use super::visiting::{self, Whose, open_or_visit};
 use super::{path, say};
 use crate::attach::Hello;
+use crate::cli::json::Value;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::Access;
-use crate::keeper::{self, Opened, chronicle, clock_text, failure, kind};
-use image::{ImageError, MomentId, Origin};
+use crate::keeper::{self, Opened, chronicle::{self, Done}, clock_text, failure, kind};
+use image::{ImageError, Moment, MomentId, Origin};
 use platform::Clock;
 use std::path::{Path, PathBuf};
 
@@ -43,19 +44,32 @@ impl File {
     }
 }
 
+/// Tells a program that asked for JSON which moments it was about.
+fn tell(arguments: &Arguments, members: Vec<(&'static str, Value)>) -> Result<(), Failure> {
+    if !arguments.has("--json") {
+        return Ok(());
+    }
+    let file = ("file", Value::path(&path(arguments, 0)));
+    say(&Value::Object([file].into_iter().chain(members).collect()).to_string())
+}
+
 /// Carries out a command of the store, here or where the file is open.
-fn carry_out(command: &str, arguments: &Arguments) -> Result<Exit, Failure> {
+fn carry_out(command: &'static str, arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
     let words: Vec<String> = (1..arguments.words.len()).map(|at| arguments.text(at)).collect();
     let hello = Hello { kind: command.to_owned(), words: words.clone(), ..Hello::default() };
-    match open_or_visit(&path, &hello)? {
-        Whose::Elsewhere(visit) => visiting::follow(visit),
+    let (exit, done) = match open_or_visit(&path, &hello)? {
+        Whose::Elsewhere(visit) => visiting::follow_store(visit)?,
         Whose::Ours(opened) => {
             let mut file = File { path, opened: *opened };
-            chronicle::carry_out(&mut file.opened.world, &file.path, command, &words, now())?;
-            file.close()
+            let done = chronicle::carry_out(&mut file.opened.world, &file.path, command, &words, now())?;
+            (file.close()?, Some(done))
         }
+    };
+    if let Some(Done { moment, name }) = done {
+        tell(arguments, vec![("moment", Value::Number(moment.0.into())), ("name", Value::text_or_null(&name))])?;
     }
+    Ok(exit)
 }
 
 /// `warm history FILE`
@@ -63,6 +77,12 @@ pub fn history(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut file = File::open(arguments, Access::Beside)?;
     let path = file.path.clone();
     let moments = file.opened.world.moments().map_err(|error| failure(&path, &error))?;
+    if arguments.has("--json") {
+        let moments = moments.iter().map(object).collect();
+        let all = Value::Object(vec![("file", Value::path(&path)), ("moments", Value::List(moments))]);
+        say(&all.to_string())?;
+        return Ok(Exit::Success);
+    }
     for moment in moments {
         let how = match moment.origin {
             Origin::Replaced => ", before a restore",
@@ -78,6 +98,25 @@ pub fn history(arguments: &Arguments) -> Result<Exit, Failure> {
         ))?;
     }
     Ok(Exit::Success)
+}
+
+/// A moment for a program to read.
+fn object(moment: &Moment) -> Value {
+    let origin = match moment.origin {
+        Origin::Snapshot => "snapshot",
+        Origin::Named => "named",
+        Origin::Branched => "branched",
+        Origin::Replaced => "replaced",
+        Origin::Pinned => "pinned",
+    };
+    Value::Object(vec![
+        ("id", Value::Number(moment.id.0.into())),
+        ("parent", Value::Number(moment.parent.0.into())),
+        ("time", Value::time(moment.wall_ns)),
+        ("kind", Value::text(kind(moment))),
+        ("origin", Value::text(origin)),
+        ("name", Value::text_or_null(&moment.name)),
+    ])
 }
 
 /// `warm name FILE NAME [MOMENT]`
@@ -97,8 +136,13 @@ pub fn restore(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut file = File::open(arguments, Access::Write)?;
     let to = file.moment(&arguments.text(1))?;
     let before = file.opened.world.restore(to, now()).map_err(|error| file.told(&error))?;
-    say(&format!("the present was kept as moment {}", before.0))?;
-    file.close()
+    if !arguments.has("--json") {
+        say(&format!("the present was kept as moment {}", before.0))?;
+    }
+    let exit = file.close()?;
+    let members = [("moment", to), ("kept", before)].map(|(name, id)| (name, Value::Number(id.0.into())));
+    tell(arguments, members.into())?;
+    Ok(exit)
 }
 
 /// Makes the world in `file`, which nobody has open, what it was at a moment; the present is kept.

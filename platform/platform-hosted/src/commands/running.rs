@@ -7,6 +7,7 @@ use crate::cli::{Arguments, Exit, Failure};
 use crate::file_store::Access;
 use crate::keeper::{self, Ending, Living, Saving};
 use image::MomentId;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use vm::interpret::{Ended, HostValue};
 
@@ -19,7 +20,7 @@ fn working_folder() -> HostValue {
 }
 
 /// {what it is about. arguments. working folder}, as `Session class >> start:with:` takes it.
-pub(super) fn orders(subject: HostValue, arguments: &[std::ffi::OsString]) -> Vec<HostValue> {
+pub(super) fn orders(subject: HostValue, arguments: &[OsString]) -> Vec<HostValue> {
     let words = arguments.iter().map(|word| text(word.to_string_lossy())).collect();
     vec![subject, HostValue::List(words), working_folder()]
 }
@@ -36,7 +37,7 @@ enum Place {
 struct Wish<'a> {
     kind: &'a str,
     subject: Option<String>,
-    words: &'a [std::ffi::OsString],
+    words: &'a [OsString],
 }
 
 impl Wish<'_> {
@@ -170,10 +171,21 @@ pub fn load(arguments: &Arguments) -> Result<Exit, Failure> {
     fulfil(&path(arguments, 0), Saving::Automatic, &wish)
 }
 
+/// What `CommandLine class >> test:in:` is told: the form of the output, and the JUnit file or nothing.
+fn test_wishes(arguments: &Arguments) -> Result<[OsString; 2], Failure> {
+    let form = if arguments.has("--json") { "json" } else { "text" };
+    let file = arguments.value("--junit").cloned().unwrap_or_default();
+    if let Some(folder) = Path::new(&file).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        must_exist(folder)?;
+    }
+    Ok([form.into(), file])
+}
+
 /// `warm test FILE [PATTERN]`: nothing of it is kept.
 pub fn test(arguments: &Arguments) -> Result<Exit, Failure> {
+    let wishes = test_wishes(arguments)?;
     let pattern = arguments.words.get(1).map(|word| word.to_string_lossy().into_owned());
-    let wish = Wish { kind: "test", subject: pattern, words: &[] };
+    let wish = Wish { kind: "test", subject: pattern, words: &wishes };
     fulfil(&path(arguments, 0), Saving::Never, &wish)
 }
 
@@ -210,7 +222,7 @@ fn way_back(ending: &Ending) -> Option<(MomentId, bool)> {
 /// Opens a world where it can show windows: the machine then runs on a thread of its own. A session
 /// that goes back to a moment gets an instance built anew, in this process. Where the world is open
 /// already, its window comes to the front, or its owner gets a guest to talk to.
-fn open_file(file: &Path, words: &[std::ffi::OsString], saving: Saving) -> Result<Exit, Failure> {
+fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Failure> {
     let wish = Wish { kind: "open", subject: Some(file.to_string_lossy().into_owned()), words };
     let opened = match saving {
         Saving::Never => keeper::open(file, access(saving))?,

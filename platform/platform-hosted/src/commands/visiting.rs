@@ -9,6 +9,7 @@ use crate::attach::{Answer, Hello, Question, Said, Visit, visit};
 use crate::cli::{Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::Access;
+use crate::keeper::chronicle::Done;
 use crate::keeper::{self, Ending, Opened};
 use platform::Clock;
 use std::path::Path;
@@ -57,6 +58,20 @@ pub(super) fn follow(visit: Visit) -> Result<Exit, Failure> {
             Ending::Signal(signal) => Ok(Exit::World(128 + signal as u8)),
             Ending::Ended(_) | Ending::Stuck(_) => Ok(Exit::Program),
         },
+    }
+}
+
+/// Follows a command of the store elsewhere to its end, with what it did if it did it.
+pub(super) fn follow_store(visit: Visit) -> Result<(Exit, Option<Done>), Failure> {
+    let mut done = None;
+    loop {
+        match visit.next()? {
+            Said::Exit(status) => return Ok((Exit::of(status), done)),
+            Said::Answer(Answer::Text(line)) => done = Done::read(&line),
+            Said::Answer(_) | Said::Talk => {
+                return Err(Failure::new(Exit::Io, "the world answers what nobody asked"));
+            }
+        }
     }
 }
 

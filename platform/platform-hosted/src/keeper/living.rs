@@ -210,9 +210,10 @@ impl Living {
         Ok(ending)
     }
 
-    /// Sends a message in a process of its own and drives it to its end.
+    /// Sends a message in a process of its own, which works for the newest session if there is one
+    /// (so it does not go on by itself after an opening), and drives it to its end.
     pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Result<Ending, Failure> {
-        let serial = self.vm.spawn(to, selector, arguments, None);
+        let serial = self.vm.spawn_for_newest_session(to, selector, arguments);
         self.drive(serial.map_err(|message| Failure::new(Exit::Io, message))?)
     }
 

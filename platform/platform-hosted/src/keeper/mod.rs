@@ -26,5 +26,5 @@ pub use ::keeper::{find_moment, kind};
 pub use living::{Ending, Living, Saving};
 pub use make::{make, scratch};
 pub use offer::Offer;
-pub use opened::{Opened, clock_text, heap_failure, is_table, open, parse_bytes, seed_faults, tables_lost};
+pub use opened::{Opened, clock_text, give_up_journal, heap_failure, is_table, open, parse_bytes, seed_faults, tables_lost};
 pub use signals::block as block_signals;

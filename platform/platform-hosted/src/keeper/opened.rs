@@ -1,10 +1,11 @@
 //! Opening a world's file: lock, newest whole commit, heap on demand.
 
 use super::errors::failure;
+use crate::cli::progress::Progress;
 use crate::cli::{Exit, Failure};
 use crate::file_store::{Access, FileStore};
 use crate::memory::HostedMemory;
-use image::{Faults, OpenOptions, OpenReport, PageIndex, Place, World};
+use image::{Faults, JournalLoss, OpenOptions, OpenReport, PageIndex, Place, World};
 use platform::{Clock, Entropy, Store};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -35,8 +36,8 @@ fn is_missing(path: &Path) -> bool {
     matches!(std::fs::symlink_metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Opens the file: locked for one writer, or shared for readers only.
-pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
+/// The file as a store: locked for one writer, or shared for readers only.
+fn store_of(path: &Path, access: Access) -> Result<Arc<FileStore>, Failure> {
     let store = FileStore::open(path, access).map_err(|error| {
         let exit = match error.kind {
             platform::StoreErrorKind::Locked => Exit::Locked,
@@ -45,7 +46,18 @@ pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
         };
         Failure::new(exit, error.message)
     })?;
-    let store = Arc::new(store);
+    Ok(Arc::new(store))
+}
+
+/// Gives up what of a world's journal cannot be read.
+pub fn give_up_journal(path: &Path) -> Result<JournalLoss, Failure> {
+    let store: Arc<dyn Store> = store_of(path, Access::Write)?;
+    World::give_up_journal(&store).map_err(|error| failure(path, &error))
+}
+
+/// Opens the file.
+pub fn open(path: &Path, access: Access) -> Result<Opened, Failure> {
+    let store = store_of(path, access)?;
     let read_only = matches!(access, Access::Read | Access::Beside);
     let mut random = [0; 24];
     crate::clock::HostedEntropy.fill(&mut random);
@@ -84,7 +96,7 @@ impl Opened {
             );
         }
         if self.report.damages.iter().any(|damage| damage.place == Place::Journal) {
-            eprintln!("warm: {}: the journal cannot be read; edits behind the last snapshot are lost", path.display());
+            eprintln!("warm: {}: the journal cannot be read; edits behind the last snapshot are missing; warm check --accept gives them up", path.display());
         }
     }
 
@@ -104,7 +116,11 @@ impl Opened {
         let path = self.store.path().to_owned();
         let pager = self.world.pager(&memory, pages, LOST_WORD);
         let pager = pager.map_err(|error| failure(&path, &error))?;
+        let progress = Progress::begin(format!("opening {}", path.display()), "the world is as it was");
+        let (used, _) = self.world.block_counts();
+        progress.measure(&self.store, used.saturating_mul(PAGE_BYTES as u64));
         let opened = Heap::open(&memory, config, pager);
+        progress.end();
         if let Some(&page) = self.world.lost_pages().iter().map(|run| &run.first).find(|page| is_table(**page)) {
             return Err(tables_lost(&path, page));
         }

@@ -7,7 +7,7 @@
 //!
 //! Must not know: sockets, frames.
 
-use super::chronicle;
+use super::chronicle::{self, Done};
 use super::living::{Ending, Living};
 use crate::attach::{Answer, Event, Hello, Question, ToGuest};
 use crate::cli::{Exit, Failure};
@@ -24,12 +24,16 @@ pub(super) struct Visit {
     stage: Stage,
     /// Whom the guest talks to, once its session said so.
     conversation: Option<Handle>,
+    /// For which session the conversation's processes work, from their first instruction.
+    session: Option<Handle>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// The session's main process runs.
     Started,
+    /// The conversation was asked for its session.
+    Greeted,
     /// The conversation thinks.
     Asked(Question),
     /// Nothing is asked.
@@ -88,7 +92,8 @@ impl Living {
     fn receive(&mut self, guest: GuestHandle, mut hello: Hello) -> Result<(), Failure> {
         match hello.kind.as_str() {
             "name" | "branch" | "delete" => {
-                self.chronicle(&hello)?;
+                let done = self.chronicle(&hello)?;
+                self.guests.tell(guest, &ToGuest::Answer(Answer::Text(done.to_string())));
                 self.guests.dismiss(guest, &ToGuest::Exit(0));
                 return Ok(());
             }
@@ -103,7 +108,7 @@ impl Living {
         }
         let serial = self.start_for(guest, &hello)?;
         self.vm.attend(serial);
-        self.visits.push(Visit { guest, serial, stage: Stage::Started, conversation: None });
+        self.visits.push(Visit { guest, serial, stage: Stage::Started, conversation: None, session: None });
         Ok(())
     }
 
@@ -121,7 +126,7 @@ impl Living {
     }
 
     /// A command of the store (G3).
-    fn chronicle(&mut self, hello: &Hello) -> Result<(), Failure> {
+    fn chronicle(&mut self, hello: &Hello) -> Result<Done, Failure> {
         self.save()?;
         let path = self.path();
         let closed = || Failure::new(Exit::Locked, format!("{} is not saved here", path.display()));
@@ -142,13 +147,14 @@ impl Living {
             self.guests.dismiss(guest, &ToGuest::Refused(Exit::Usage.number(), why));
             return self.abandon(guest);
         };
+        let session = visit.session;
         let (selector, takes_text) = question.selector();
         let mut arguments = Vec::new();
         if takes_text {
             arguments.extend(self.vm.make(&HostValue::Text(text.to_owned())));
         }
         let spawned = if arguments.len() == usize::from(takes_text) {
-            self.vm.spawn(conversation, selector, &arguments, None)
+            self.vm.spawn(conversation, selector, &arguments, session)
         } else {
             Err("memory is full".to_owned())
         };
@@ -164,6 +170,22 @@ impl Living {
         }
     }
 
+    /// Asks a conversation for which session it is led.
+    fn greet(&mut self, guest: GuestHandle, conversation: Handle) {
+        match self.vm.spawn(conversation, "session", &[], None) {
+            Ok(serial) => {
+                self.vm.attend(serial);
+                if let Some(visit) = self.visit(guest) {
+                    (visit.serial, visit.stage) = (serial, Stage::Greeted);
+                }
+            }
+            Err(why) => {
+                self.guests.dismiss(guest, &refused(Failure::new(Exit::Io, why)));
+                self.abandon(guest);
+            }
+        }
+    }
+
     /// A guest's process ended without its session having done so.
     fn note_end(&mut self, guest: GuestHandle, ended: Ended) {
         let Some(visit) = self.visit(guest) else { return };
@@ -171,10 +193,14 @@ impl Living {
         match (stage, ended) {
             (Stage::Started, Ended::Value(conversation)) => {
                 visit.conversation = Some(conversation);
+                self.greet(guest, conversation);
+            }
+            (Stage::Greeted, Ended::Value(session)) => {
+                visit.session = Some(session);
                 self.guests.tell(guest, &ToGuest::Talk);
             }
-            (Stage::Started, Ended::Terminated) => self.see_off(guest, 0),
-            (Stage::Started, Ended::Failed(trace)) => {
+            (Stage::Started | Stage::Greeted, Ended::Terminated) => self.see_off(guest, 0),
+            (Stage::Started | Stage::Greeted, Ended::Failed(trace)) => {
                 let line = format!("warm: the machine gave a process up: {trace}\n");
                 self.guests.tell(guest, &ToGuest::Err(line.into_bytes()));
                 self.see_off(guest, Exit::Program.number());
@@ -215,9 +241,7 @@ impl Living {
         let Some(at) = self.visits.iter().position(|visit| visit.guest == guest) else { return };
         let visit = self.visits.swap_remove(at);
         self.vm.forsake(visit.serial);
-        if let Some(conversation) = visit.conversation {
-            self.vm.release(conversation);
-        }
+        visit.conversation.into_iter().chain(visit.session).for_each(|handle| self.vm.release(handle));
     }
 
     /// The guest was shown out: its session ends as if it had left.

@@ -5,8 +5,9 @@
 #![allow(unsafe_code, reason = "room: signals")]
 
 use parking_lot::Mutex;
-use std::sync::{Arc, Once};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
 
 /// Which signal asked the program to end; 0 while none did.
 pub type Wish = Arc<AtomicI32>;
@@ -31,6 +32,41 @@ fn ours() -> libc::sigset_t {
 pub fn block() {
     // SAFETY: a valid set; the previous mask is not asked for.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &ours(), std::ptr::null_mut()) };
+}
+
+/// The interrupt key is blocked in this thread, and those that it starts, until this is dropped.
+pub struct Masked {
+    before: libc::sigset_t,
+}
+
+impl Masked {
+    /// Blocks it.
+    pub fn interrupt() -> Masked {
+        let mut before = set(&[]);
+        // SAFETY: a valid set and a valid out-pointer.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set(&[libc::SIGINT]), &mut before) };
+        Masked { before }
+    }
+}
+
+impl Drop for Masked {
+    fn drop(&mut self) {
+        // SAFETY: a set that the system gave; the previous mask is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
+    }
+}
+
+/// Waits so long for the interrupt key, which must be blocked; answers whether it came.
+pub fn interrupt_within(time: Duration) -> bool {
+    let time = libc::timespec { tv_sec: time.as_secs() as libc::time_t, tv_nsec: time.subsec_nanos().into() };
+    // SAFETY: a valid set and time; what is known of the signal is not asked for.
+    unsafe { libc::sigtimedwait(&set(&[libc::SIGINT]), std::ptr::null_mut(), &time) == libc::SIGINT }
+}
+
+/// Hands an interrupt that was taken on to whoever waits for it now.
+pub fn interrupt_self() {
+    // SAFETY: a valid signal to this process.
+    unsafe { libc::kill(libc::getpid(), libc::SIGINT) };
 }
 
 /// Who is told of a signal.

@@ -62,7 +62,7 @@ struct Edits {
 }
 
 /// How long an edit may wait for its flush.
-const JOURNAL_FLUSH_WITHIN: Duration = Duration::from_millis(80);
+const JOURNAL_FLUSH_WITHIN: Duration = Duration::from_millis(60);
 /// The longest pause between two tries of a flush that fails.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -291,9 +291,11 @@ impl Desk {
         let begun = self.world().begin_thinning(policy, wall_ns);
         let mut state = self.state.lock();
         state.upkeep = true;
-        // Busy: a snapshot came first, and thinning is next.
-        if !matches!(begun, Ok(1..) | Err(ImageError::Busy)) {
-            state.thinning = None;
+        match begun {
+            // A snapshot came first, and thinning is next.
+            Err(ImageError::Busy) => {}
+            Ok(begun) if !begun.is_done => {}
+            _ => state.thinning = None,
         }
     }
 

@@ -52,6 +52,7 @@ fn rank(path: &Path) -> u32 {
     rank += if has(&["bold", "black", "heavy", "thin", "light", "medium"]) { 40 } else { 0 };
     rank += if has(&["italic", "oblique", "condensed"]) { 80 } else { 0 };
     rank += if has(&["mono", "serif-", "serif."]) && !name.contains("sans") { 4 } else { 0 };
+    rank += if name.contains("sans") { 0 } else { 3 };
     rank += if name.contains("noto") { 0 } else if name.contains("dejavu") { 1 } else { 2 };
     rank + if has(&["emoji", "symbol", "unifont", "lastresort"]) { 10 } else { 0 }
 }
@@ -111,7 +112,7 @@ impl SystemFonts {
         if !self.opened.iter().any(|(known, _)| known == path) {
             self.opened.push((path.to_owned(), mapped.clone()));
         }
-        Some(Found { bytes: Bytes(mapped).shared(), index })
+        Some(Found { bytes: Bytes(mapped).shared(), index, picture: is_picture(path) })
     }
 }
 
@@ -136,11 +137,8 @@ impl FontSource for SystemFonts {
             return None;
         }
         let files = self.files.get_or_insert_with(list).clone();
-        let pictures = picture || matches!(character, '\u{1F000}'..='\u{1FAFF}');
-        let wanted = |path: &&PathBuf| is_picture(path) == pictures;
-        let first = files.iter().filter(wanted).find_map(|path| self.look(path, character));
-        let others = |path: &&PathBuf| !wanted(path) && !picture;
-        let found = first.or_else(|| files.iter().filter(others).find_map(|path| self.look(path, character)));
+        let mut wanted = files.iter().filter(|path| is_picture(path) == picture);
+        let found = wanted.find_map(|path| self.look(path, character));
         self.misses += usize::from(found.is_none());
         found
     }

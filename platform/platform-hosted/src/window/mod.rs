@@ -8,20 +8,20 @@
 //! - W2 Headless use starts nothing of this: no connection, no thread, no window.
 //! - W3 What the machine's command answers is what [`lead`] answers, whatever became of the display.
 //!
-//! Rooms: `loop_` (the window system's loop), `input` (its events as the world's), `screen` (what the
+//! Rooms: `shower` (the window system's loop), `input` (its events as the world's), `screen` (what the
 //! machine asks for), `clipboard`, `fonts` (letters of the system). Must not know: what a view is.
 
 mod clipboard;
 mod fonts;
 mod input;
-mod loop_;
 mod screen;
 mod service;
+mod shower;
 
 pub use service::DisplayService;
 
 use crate::keeper::block_signals;
-use loop_::Shower;
+use shower::Shower;
 use parking_lot::Mutex;
 use raster::{Display, WindowWish};
 use std::sync::Arc;
@@ -89,6 +89,12 @@ fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
+/// What a message of the window system's library says, without the place in its sources.
+fn plain(message: &str) -> &str {
+    let behind = message.rsplit_once(".rs:").and_then(|(_, rest)| rest.split_once(": "));
+    behind.map_or(message, |(_, said)| said)
+}
+
 /// The window system's loop, or why there is none.
 fn event_loop() -> Result<EventLoop<Order>, String> {
     if !is_set("WAYLAND_DISPLAY") && !is_set("WAYLAND_SOCKET") && !is_set("DISPLAY") {
@@ -98,7 +104,7 @@ fn event_loop() -> Result<EventLoop<Order>, String> {
     built.map_err(|error| {
         let name = |name| std::env::var(name).unwrap_or_default();
         let (wayland, x11) = (name("WAYLAND_DISPLAY"), name("DISPLAY"));
-        format!("no display answers (WAYLAND_DISPLAY={wayland}, DISPLAY={x11}): {error}")
+        format!("no display answers (WAYLAND_DISPLAY={wayland}, DISPLAY={x11}): {}", plain(&error.to_string()))
     })
 }
 
@@ -137,5 +143,15 @@ pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static)
     match machine.join() {
         Ok(answer) => answer,
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn places_in_the_librarys_sources_are_not_told() {
+        let told = "os error at /a/b.rs:788: Failed to open: no such file";
+        assert_eq!(super::plain(told), "Failed to open: no such file");
+        assert_eq!(super::plain("not supported"), "not supported");
     }
 }

@@ -69,9 +69,10 @@ impl From<Output> for Run {
     }
 }
 
-/// The program, ready to be given more.
+/// The program, ready to be given more: the one that was built with the tests, or WARM_PROGRAM.
 pub fn command(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warm"));
+    let program = std::env::var_os("WARM_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_warm").into());
+    let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null());
     command
 }

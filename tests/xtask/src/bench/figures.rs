@@ -1,12 +1,12 @@
 //! How each figure is measured.
 
 use super::program::{self, Folder};
-use super::{Measured, Options, Outcome, awfy, barrier};
+use super::{Measured, Options, Outcome, awfy, barrier, window};
 use std::path::Path;
 
 type Figure = (&'static str, fn(&Options) -> Outcome);
 
-/// Figures of the spine, in the order of the table of goals.
+/// Figures of the spine and of the window, in the order of the table of goals.
 const FIGURES: &[Figure] = &[
     ("interpreter_sends_per_s", |_| sends_per_s()),
     ("interpreter_vs_node_interpreter", awfy::against_node),
@@ -25,6 +25,9 @@ const FIGURES: &[Figure] = &[
     ("program_bytes", |_| bytes_of(&program::path())),
     ("resident_bytes", |_| resident_bytes()),
     ("boot_prompt_s", |_| boot_prompt()),
+    ("boot_desktop_s", |_| Err("the kernel says it itself: warm boot WORLD --timed in a desktop".to_owned())),
+    ("first_frame_ms", |_| window::first_frame()),
+    ("key_to_pixels_p99_ms", |_| window::key_to_pixels()),
 ];
 
 /// Whether there is a way to measure it.
@@ -67,13 +70,19 @@ fn first_code(save: bool) -> Outcome {
     median(program::times_ms(20, &words)?)
 }
 
-/// A world with `count` linked objects of 48 bytes on average, under the global `Linked`: an Array
-/// of links, each {next, previous, payload}.
-fn linked_world(folder: &Folder, name: &str, count: u64) -> Result<std::path::PathBuf, String> {
+/// What a link of [`linked_world`] takes: an Array of three slots (32 bytes), its payload of six (56), and
+/// a slot in the Array of all: two objects, 48 bytes each.
+const LINK_BYTES: u64 = 96;
+const MB: u64 = 1_000_000;
+
+/// A world with so many bytes of linked objects of 48 bytes on average, under the global `Linked`: an
+/// Array of links, each {link before, number, payload}.
+fn linked_world(folder: &Folder, name: &str, bytes: u64) -> Result<std::path::PathBuf, String> {
     let world = folder.world(name)?;
+    let count = bytes / LINK_BYTES;
     let expression = format!(
         "| all last | all := Array new: {count}. last := nil. \
-         1 to: {count} do: [ :i | all at: i put: (last := Array with: last with: i with: (Array new: 2)) ]. \
+         1 to: {count} do: [ :i | all at: i put: (last := Array with: last with: i with: (Array new: 6)) ]. \
          Smalltalk at: #Linked put: all. all size"
     );
     program::eval(&world, &expression, true)?;
@@ -90,16 +99,16 @@ fn touch_ms(world: &Path) -> Result<Measured, String> {
 
 fn open_10m() -> Outcome {
     let folder = Folder::new()?;
-    touch_ms(&linked_world(&folder, "10m.world", 150_000)?)
+    touch_ms(&linked_world(&folder, "10m.world", 10 * MB)?)
 }
 
 fn open_4g() -> Outcome {
     let folder = Folder::new()?;
-    let small = touch_ms(&linked_world(&folder, "10m.world", 150_000)?)?;
-    if free_bytes() < 20 << 30 {
-        return Err("less than 20 GB of disk are free".to_owned());
+    let small = touch_ms(&linked_world(&folder, "10m.world", 10 * MB)?)?;
+    if free_bytes() < 10_000 * MB {
+        return Err("less than 10 GB of disk are free".to_owned());
     }
-    let large = touch_ms(&linked_world(&folder, "4g.world", 60_000_000)?)?;
+    let large = touch_ms(&linked_world(&folder, "4g.world", 4_000 * MB)?)?;
     Ok(ratio(&large, &small))
 }
 
@@ -112,14 +121,14 @@ fn ratio(above: &Measured, below: &Measured) -> Measured {
 }
 
 fn free_bytes() -> u64 {
-    let output = std::process::Command::new("df").args(["--output=avail", "-B1", "/tmp"]).output();
+    let output = std::process::Command::new("df").args(["--output=avail", "-B1"]).arg(std::env::temp_dir()).output();
     let text = output.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().nth(1).and_then(|line| line.trim().parse().ok()).unwrap_or(0)
 }
 
 fn open_aged() -> Outcome {
     let folder = Folder::new()?;
-    let fresh = linked_world(&folder, "fresh.world", 150_000)?;
+    let fresh = linked_world(&folder, "fresh.world", 10 * MB)?;
     let before = touch_ms(&fresh)?;
     let age = "| all | all := Smalltalk at: #Linked. \
         1 to: 10000 do: [ :i | (all at: i * 13 \\\\ all size + 1) at: 3 put: i printString. Smalltalk snapshot ]. 3";
@@ -136,7 +145,7 @@ fn counted(name: &str) -> Outcome {
 
 fn snapshot_pause() -> Outcome {
     let folder = Folder::new()?;
-    let world = linked_world(&folder, "pause.world", 15_000_000)?;
+    let world = linked_world(&folder, "pause.world", 1_000 * MB)?;
     let script = "| all deep | all := Smalltalk at: #Linked. \
         deep := nil. deep := [ :n | n = 0 ifTrue: [ (Delay forSeconds: 3600) wait ] ifFalse: [ deep value: n - 1 ] ]. \
         20 timesRepeat: [ [ deep value: 200 ] fork ]. Processor yield. \

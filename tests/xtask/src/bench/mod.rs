@@ -10,6 +10,7 @@ mod barrier;
 mod figures;
 mod history;
 mod program;
+mod window;
 
 use crate::steps::root;
 use std::process::ExitCode;

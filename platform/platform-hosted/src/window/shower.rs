@@ -219,6 +219,10 @@ fn paint(pane: &mut Pane, lock: &Mutex<Display>) -> Result<(), softbuffer::SoftB
     if size.width > raster::MOST_SIDE as u32 || size.height > raster::MOST_SIDE as u32 {
         return Ok(());
     }
+    // Nothing is shown before the world's first frame: an empty ground would flash.
+    if !lock.lock().has_frame(pane.handle) {
+        return Ok(());
+    }
     pane.buffers.resize(width, height)?;
     let mut buffer = pane.buffers.buffer_mut()?;
     let (columns, rows) = (size.width as i32, size.height as i32);
