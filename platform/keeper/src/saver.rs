@@ -4,6 +4,8 @@
 //! - V1 A snapshot is asked for every two seconds while there is something to save, when much is
 //!   dirty, and at the end; between two requests the world runs.
 //! - V2 [`Saver::save`] returns `Ok` only if everything that was done is durable (K2).
+//! - V3 A [`Ticket`] is kept only by a snapshot that was begun after it was asked for, or when there
+//!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
@@ -33,6 +35,10 @@ pub enum Trouble {
     NotSaved(ImageError),
 }
 
+/// That what was done before it was asked for is to be durable (V3): the number of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
 /// Decides when snapshots are made, and knows what became of them.
 pub struct Saver {
     desk: Option<Arc<dyn Desk>>,
@@ -42,13 +48,19 @@ pub struct Saver {
     failed: Option<ImageError>,
     told: bool,
     tell: Log,
+    /// How many snapshots were begun; which was the last that succeeded, that failed, that is wanted.
+    begun: u64,
+    kept: u64,
+    lost: u64,
+    wanted: u64,
 }
 
 impl Saver {
     /// A saver at a desk, or without one: then nothing is saved. `tell` shows a line to the user.
     pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, tell: Log) -> Saver {
         let now = clock.monotonic_ns();
-        Saver { desk, clock, saved_ns: now, thinned_ns: now, failed: None, told: false, tell }
+        let (begun, kept, lost, wanted) = (0, 0, 0, 0);
+        Saver { desk, clock, saved_ns: now, thinned_ns: now, failed: None, told: false, tell, begun, kept, lost, wanted }
     }
 
     /// When the world wants to be saved next, if it does, in monotonic nanoseconds: not for what
@@ -84,7 +96,8 @@ impl Saver {
             self.thinned_ns = now;
             desk.ask_thinning(&ThinPolicy::usual(vm.heap.used_bytes() as u64), self.clock.wall_ns());
         }
-        if !desk.is_busy() && (is_due || wants.flip || is_journal_pressed(&desk)) {
+        let is_wanted = self.wanted > self.begun;
+        if !desk.is_busy() && (is_due || wants.flip || is_wanted || is_journal_pressed(&desk)) {
             self.begin(vm, &desk)?;
         }
         Ok(())
@@ -92,6 +105,7 @@ impl Saver {
 
     fn begin(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) -> Result<(), Trouble> {
         self.saved_ns = self.clock.monotonic_ns();
+        self.begun += 1;
         let frozen = vm.flip().map_err(Trouble::Heap)?;
         let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
         if let Err(error) = desk.begin(snapshot) {
@@ -129,13 +143,13 @@ impl Saver {
     /// Remembers a failed snapshot, and says so once until one succeeds.
     fn note(&mut self, outcome: Outcome) {
         match outcome {
-            Ok(()) => (self.failed, self.told) = (None, false),
+            Ok(()) => (self.failed, self.told, self.kept) = (None, false, self.begun),
             Err(error) => {
                 if !self.told {
                     (self.tell)(&format!("the world could not be saved: {error}; trying again"));
                     self.told = true;
                 }
-                self.failed = Some(error);
+                (self.failed, self.lost) = (Some(error), self.begun);
             }
         }
     }
@@ -160,6 +174,24 @@ impl Saver {
             None => Ok(()),
             Some(error) => Err(Trouble::NotSaved(error.clone())),
         }
+    }
+
+    /// Asks that what was done so far be durable soon; the world runs on, and [`Saver::kept`] tells.
+    pub fn ask(&mut self, vm: &Vm) -> Ticket {
+        let Some(desk) = self.desk.clone() else { return Ticket(0) };
+        let is_clean = self.failed.is_none() && !self.has_something_to_save(vm) && is_settled(&desk);
+        let number = if is_clean { self.begun } else { self.begun + 1 };
+        self.wanted = self.wanted.max(number);
+        Ticket(number)
+    }
+
+    /// Whether a ticket was kept, or why not; `None` while that is not known.
+    pub fn kept(&self, Ticket(number): Ticket) -> Option<Result<(), Trouble>> {
+        if self.desk.is_none() || self.kept >= number {
+            return Some(Ok(()));
+        }
+        let failed = self.failed.as_ref().filter(|_| self.lost >= number);
+        failed.map(|error| Err(Trouble::NotSaved(error.clone())))
     }
 
     /// Begins a snapshot now, if there is something to save, after the one in writing.

@@ -7,8 +7,7 @@
 
 use super::vm::{Handle, HostValue, Vm};
 use crate::heap::Wants;
-use crate::layout::{KnownObject, process};
-use alloc::string::String;
+use crate::layout::KnownObject;
 use alloc::vec::Vec;
 use image::PageIndex;
 
@@ -37,6 +36,13 @@ impl Vm {
         (word.is_reference() && word != self.nil).then(|| self.hold(word))
     }
 
+    /// Whether an object understands a message: what a port asks of a world that may be older than it.
+    pub fn understands(&mut self, handle: Handle, selector: &str) -> bool {
+        let selector = self.symbol(selector);
+        let class = self.class_index(self.held(handle));
+        selector != self.nil && !self.lookup(class, selector).is_null()
+    }
+
     /// Handles on the elements of a known Array.
     pub fn known_elements(&mut self, known: KnownObject) -> Vec<Handle> {
         let array = self.known(known);
@@ -46,19 +52,6 @@ impl Vm {
             handles.push(handle);
         }
         handles
-    }
-
-    /// As [`Vm::spawn`], for the newest session that the world lists, if it lists one.
-    pub fn spawn_for_newest_session(
-        &mut self,
-        receiver: Handle,
-        selector: &str,
-        arguments: &[Handle],
-    ) -> Result<i64, String> {
-        let sessions = self.known_elements(KnownObject::Sessions);
-        let serial = self.spawn(receiver, selector, arguments, sessions.last().copied());
-        sessions.into_iter().for_each(|session| self.release(session));
-        serial
     }
 
     /// Makes [`Vm::run`] return when the process ends; its end is kept for [`Vm::take_ended`].
@@ -76,22 +69,6 @@ impl Vm {
         self.attended.remove(&serial);
         if let Some(super::vm::Ended::Value(handle)) = self.ended.remove(&serial) {
             self.release(handle);
-        }
-    }
-
-    /// Between two calls of [`Vm::run`]: the current process goes behind the others of its priority if
-    /// the first of them works for another session, so that no session keeps the rest from running.
-    /// Processes of one session never lose their turn.
-    pub fn take_turns(&mut self) {
-        if self.current_serial == 0 {
-            return;
-        }
-        let me = self.current.process;
-        let Some(first) = self.first_ready(self.priority_of(me)) else { return };
-        let session = |vm: &Vm, of| vm.slot_of(of, process::SESSION).map(|word| vm.heap.resolve(word));
-        if session(self, me) != session(self, first) {
-            self.make_ready(me, false);
-            self.put_away_current();
         }
     }
 

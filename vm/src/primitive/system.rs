@@ -458,7 +458,7 @@ fn count_runs(vm: &mut Vm, _: usize) -> Outcome {
 
 fn session_processes(vm: &mut Vm, _: usize) -> Outcome {
     let session = vm.heap.resolve(vm.top(0));
-    let processes = vm.processes_of(session);
+    let processes = vm.workers_of(session);
     vm.answer_list(&processes)
 }
 

@@ -55,6 +55,16 @@ enum Notice {
     Left(Handle),
 }
 
+/// What somebody meets at the door.
+enum Entry {
+    /// A place.
+    Free(Handle),
+    /// None is left.
+    Full,
+    /// The door is closed behind them.
+    Closed,
+}
+
 #[derive(Default)]
 struct Slot {
     generation: u32,
@@ -82,7 +92,7 @@ pub struct Guests {
 impl Guests {
     /// Nobody, and no door yet.
     pub fn new(session: u64, clock: Arc<HostedClock>) -> Arc<Guests> {
-        Arc::new(Guests { session, clock, state: Mutex::default(), closed: AtomicBool::new(false) })
+        Arc::new(Guests { session, clock, state: Mutex::default(), closed: AtomicBool::new(true) })
     }
 
     /// Knows the machine from now on: its bell for semaphores, its doorbell.
@@ -91,10 +101,11 @@ impl Guests {
         (state.bell, state.doorbell) = (Some(bell), Some(doorbell));
     }
 
-    /// Opens the door for guests of the file.
+    /// Opens the door for guests of the file, for the first time or again.
     pub fn open_door(self: &Arc<Guests>, identity: Identity) -> std::io::Result<()> {
         let (listener, path) = place::listen(identity)?;
         self.state.lock().door = Some(path);
+        self.closed.store(false, Ordering::SeqCst);
         let guests = self.clone();
         std::thread::Builder::new().name("warm-door".to_owned()).spawn(move || guests.receive(&listener))?;
         Ok(())
@@ -156,8 +167,11 @@ impl Guests {
         let _ = stream.set_read_timeout(None);
         let (Ok(sending), Some(bell)) = (stream.try_clone(), self.state.lock().bell.clone()) else { return };
         let guest = Arc::new(Guest::new(hello.terminals, hello.extent));
-        let Some(handle) = self.enter(guest.clone()) else {
-            return refuse(format!("{MOST_GUESTS} sessions are at work in this world already"));
+        let handle = match self.enter(guest.clone()) {
+            Entry::Free(handle) => handle,
+            Entry::Full => return refuse(format!("{MOST_GUESTS} sessions are at work in this world already")),
+            // It sees the line closed, and asks again.
+            Entry::Closed => return,
         };
         guest.tell(&ToGuest::Welcome);
         let (sender, ring) = (guest.clone(), bell.clone());
@@ -187,22 +201,22 @@ impl Guests {
         self.leave(handle);
     }
 
-    fn enter(&self, guest: Arc<Guest>) -> Option<Handle> {
+    fn enter(&self, guest: Arc<Guest>) -> Entry {
         let mut state = self.state.lock();
         if self.closed.load(Ordering::SeqCst) {
-            return None;
+            return Entry::Closed;
         }
         let free = state.slots.iter().position(|slot| slot.guest.is_none());
         let at = free.unwrap_or(state.slots.len());
         if at >= MOST_GUESTS {
-            return None;
+            return Entry::Full;
         }
         if free.is_none() {
             state.slots.push(Slot::default());
         }
         let slot = &mut state.slots[at];
         slot.guest = Some(guest);
-        Some(Handle { session: self.session, slot: at as u32, generation: slot.generation })
+        Entry::Free(Handle { session: self.session, slot: at as u32, generation: slot.generation })
     }
 
     fn remove(&self, handle: Handle) -> Option<Arc<Guest>> {
@@ -275,7 +289,7 @@ impl Guests {
         self.clock.wake();
     }
 
-    /// A guest was shown out: for the world it left.
+    /// The world is told that a guest left: it was shown out, or nothing is left to end its session.
     pub fn note_left(&self, handle: Handle) {
         self.notice(Notice::Left(handle));
     }

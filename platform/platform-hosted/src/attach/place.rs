@@ -15,12 +15,15 @@ use std::path::{Path, PathBuf};
 /// Device and inode of a file.
 pub type Identity = (u64, u64);
 
-/// The folders where a socket may stand, the best first.
+/// The folders where a socket may stand, the best first: the user's runtime folder, also where the
+/// environment does not name it (a job of cron's is a guest of the desktop), and one beside those of
+/// others.
 fn folders() -> Vec<PathBuf> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-    let runtime = runtime.map(|folder| PathBuf::from(folder).join("warm"));
+    let named = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let usual = PathBuf::from(format!("/run/user/{}", sys::user()));
     let shared = PathBuf::from(format!("/tmp/warm-{}", sys::user()));
-    runtime.into_iter().chain([shared]).filter(|folder| folder.is_absolute()).collect()
+    let runtime = named.into_iter().chain([usual]).map(|folder| folder.join("warm"));
+    runtime.chain([shared]).filter(|folder| folder.is_absolute()).collect()
 }
 
 fn name(identity: Identity) -> String {

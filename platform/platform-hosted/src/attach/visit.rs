@@ -4,7 +4,8 @@
 //! - V1 Exit status 0 means that the owner said so; a line that breaks is a failure that says it.
 //! - V2 Standard input is read only when it is wanted.
 //! - V3 The interrupt key goes to the guest's own session; SIGTERM and SIGHUP end the guest, and its
-//!   session with it.
+//!   session with it. So does the key when it was pressed [`PRESSES`] times and nothing came back: a
+//!   world that hangs does not keep its guests.
 //!
 //! Must not know: what a session does.
 
@@ -21,11 +22,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 /// Bytes of standard input that are sent at once.
 const PIECE: usize = 64 << 10;
+/// How often the interrupt key is pressed in vain before the guest leaves.
+const PRESSES: u32 = 3;
 
 /// What the owner said that is for the command, not for its streams.
 #[derive(Debug)]
@@ -117,8 +120,10 @@ impl Visit {
         let (tell, frames) = channel();
         let (wanted, wishes) = channel();
         let (seen, waker) = (signal.clone(), clock.clone());
+        let unheard = Arc::<AtomicU32>::default();
+        let heard = unheard.clone();
         signals::listen(move |number| {
-            if number == libc::SIGINT {
+            if number == libc::SIGINT && unheard.fetch_add(1, Ordering::SeqCst) + 1 < PRESSES {
                 // A line that is broken is seen by who listens to it.
                 let _ = (&keys).write_all(&ToOwner::Interrupt.encoded());
             } else {
@@ -135,6 +140,7 @@ impl Visit {
                     Ok(None) => Err("it ended".to_owned()),
                     Err(error) => Err(crate::file_store::plain(&error)),
                 };
+                heard.store(0, Ordering::SeqCst);
                 let is_last = frame.is_err();
                 if tell.send(frame).is_err() || is_last {
                     waker.wake();
@@ -226,6 +232,10 @@ impl Visit {
                 let file = self.path.display();
                 let line = format!("the process that has {file} open broke off ({why}); what was not yet saved there is lost");
                 Failure::new(Exit::Unsaved, line)
+            }
+            libc::SIGINT => {
+                let line = format!("left {}, which did not answer the interrupt key", self.path.display());
+                Failure::new(Exit::Interrupted, line)
             }
             // Quiet, as a program is that a signal ends.
             signal => Failure::new(Exit::World(128 + signal as u8), ""),

@@ -133,7 +133,14 @@ pub fn branch(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// `warm restore FILE MOMENT`
 pub fn restore(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut file = File::open(arguments, Access::Write)?;
+    let mut file = File::open(arguments, Access::Write).map_err(|failure| match failure.exit {
+        Exit::Locked => {
+            let path = path(arguments, 0);
+            let line = format!("{} is open in another process; go back there, or close it and then restore", path.display());
+            Failure::new(Exit::Locked, line)
+        }
+        _ => failure,
+    })?;
     let to = file.moment(&arguments.text(1))?;
     let before = file.opened.world.restore(to, now()).map_err(|error| file.told(&error))?;
     if !arguments.has("--json") {

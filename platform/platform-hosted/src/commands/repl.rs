@@ -33,6 +33,24 @@ pub(super) struct Here<'a> {
     pub living: &'a mut Living,
     /// Its `Repl` object.
     pub conversation: Handle,
+    /// For which session it is led; `None` in a world of before that does not say.
+    pub session: Option<Handle>,
+}
+
+impl Here<'_> {
+    /// A conversation that a session answered. Its lines work for that session, from their first
+    /// instruction: the newest one may be a guest's.
+    pub fn with(living: &mut Living, conversation: Handle) -> Result<Here<'_>, Failure> {
+        let session = if living.vm.understands(conversation, "session") {
+            match living.send(conversation, "session", &[], None)? {
+                Ending::Ended(Ended::Value(session)) => Some(session),
+                _ => None,
+            }
+        } else {
+            None
+        };
+        Ok(Here { living, conversation, session })
+    }
 }
 
 impl Partner for Here<'_> {
@@ -47,7 +65,7 @@ impl Partner for Here<'_> {
             let made = self.living.vm.make(&HostValue::Text(text.to_owned()));
             handles.push(made.ok_or_else(|| Failure::new(Exit::Io, "memory is full"))?);
         }
-        let ending = self.living.send(self.conversation, selector, &handles)?;
+        let ending = self.living.send(self.conversation, selector, &handles, self.session)?;
         handles.into_iter().for_each(|handle| self.living.vm.release(handle));
         Ok(match ending {
             Ending::Ended(Ended::Value(value)) => {
@@ -62,7 +80,7 @@ impl Partner for Here<'_> {
 
     fn next(&mut self, lines: &mut Lines, prompt: &str) -> Result<Result<Heard, Ending>, Failure> {
         lines.ask(prompt);
-        self.living.live_until(&mut || lines.heard())
+        self.living.live_until(&mut || lines.heard(), None)
     }
 
     fn was_answered(&mut self) -> Result<(), Failure> {
@@ -98,8 +116,9 @@ fn broken_off(what: String) -> Ending {
     Ending::Exit(Exit::Io.number().into())
 }
 
-fn is_incomplete(partner: &mut impl Partner, source: &str) -> Result<bool, Failure> {
-    Ok(matches!(partner.ask(Question::IsIncomplete, source)?, Ok(HostValue::Boolean(true))))
+/// Whether a text lacks its end, or how the session ended meanwhile.
+fn is_incomplete(partner: &mut impl Partner, source: &str) -> Result<Result<bool, Ending>, Failure> {
+    Ok(partner.ask(Question::IsIncomplete, source)?.map(|answer| answer == HostValue::Boolean(true)))
 }
 
 fn from_pipe(partner: &mut impl Partner, lines: &mut Lines) -> Result<Ending, Failure> {
@@ -111,9 +130,13 @@ fn from_pipe(partner: &mut impl Partner, lines: &mut Lines) -> Result<Ending, Fa
             Ok(Heard::Failed(what)) => return Ok(broken_off(what)),
             Err(ending) => return Ok(ending),
         }
-        if is_incomplete(partner, &source)? {
-            source.push('\n');
-            continue;
+        match is_incomplete(partner, &source)? {
+            Ok(true) => {
+                source.push('\n');
+                continue;
+            }
+            Ok(false) => {}
+            Err(ending) => return Ok(ending),
         }
         if let Some(ending) = submit(partner, &std::mem::take(&mut source))? {
             return Ok(ending);
@@ -138,8 +161,10 @@ fn end(partner: &mut impl Partner) -> Result<Ending, Failure> {
 
 fn with_person(partner: &mut impl Partner, lines: &mut Lines) -> Result<Ending, Failure> {
     loop {
-        if let Ok(HostValue::Text(names)) = partner.ask(Question::AllNames, "")? {
-            lines.complete(names.lines().map(str::to_owned).collect());
+        match partner.ask(Question::AllNames, "")? {
+            Ok(HostValue::Text(names)) => lines.complete(names.lines().map(str::to_owned).collect()),
+            Ok(_) => {}
+            Err(ending) => return Ok(ending),
         }
         let prompt = match partner.ask(Question::Prompt, "")? {
             Ok(HostValue::Text(prompt)) => prompt,
@@ -173,9 +198,13 @@ fn read(partner: &mut impl Partner, lines: &mut Lines, prompt: &str) -> Result<R
             Ok(Heard::Failed(what)) => return Ok(Err(broken_off(what))),
             Err(ending) => return Ok(Err(ending)),
         }
-        if source.trim().is_empty() || !is_incomplete(partner, &source)? {
+        if source.trim().is_empty() {
             return Ok(Ok(source));
         }
-        source.push('\n');
+        match is_incomplete(partner, &source)? {
+            Ok(true) => source.push('\n'),
+            Ok(false) => return Ok(Ok(source)),
+            Err(ending) => return Ok(Err(ending)),
+        }
     }
 }

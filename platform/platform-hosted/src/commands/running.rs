@@ -255,7 +255,7 @@ fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Fa
 fn talk(mut living: Living, ending: Ending) -> Result<Exit, Failure> {
     match ending {
         Ending::Ended(Ended::Value(conversation)) => {
-            let ending = repl::lead(&mut repl::Here { living: &mut living, conversation })?;
+            let ending = repl::lead(&mut repl::Here::with(&mut living, conversation)?)?;
             conclude(living, ending)
         }
         other => conclude(living, other),

@@ -56,8 +56,12 @@ impl Living {
     }
 
     /// Lives on until `arrived` answers something, which another thread prepares and announces by
-    /// the [`Living::waker`].
-    pub fn live_until<T>(&mut self, arrived: &mut dyn FnMut() -> Option<T>) -> Result<Result<T, Ending>, Failure> {
+    /// the [`Living::waker`], or which is asked again at a time that is given.
+    pub fn live_until<T>(
+        &mut self,
+        arrived: &mut dyn FnMut() -> Option<T>,
+        again_ns: Option<u64>,
+    ) -> Result<Result<T, Ending>, Failure> {
         self.vm.watch(0);
         loop {
             if let Some(arrived) = arrived() {
@@ -66,7 +70,7 @@ impl Living {
             match self.turn()? {
                 Turn::More => {}
                 Turn::End(ending) => return Ok(Err(ending)),
-                Turn::Idle(deadline) => self.sleep(deadline),
+                Turn::Idle(deadline) => self.sleep([deadline, again_ns].into_iter().flatten().min()),
             }
         }
     }
@@ -89,6 +93,7 @@ impl Living {
             RunEnd::Exit(status) => Turn::End(Ending::Exit(status)),
             RunEnd::Budget => {
                 self.tend()?;
+                self.see_out();
                 if !self.visits.is_empty() {
                     self.vm.take_turns();
                 }
@@ -96,6 +101,7 @@ impl Living {
             }
             RunEnd::Idle(deadline) => {
                 self.tend()?;
+                self.see_out();
                 Turn::Idle(deadline)
             }
         })

@@ -6,8 +6,8 @@
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
 use super::offer::Offer;
-use super::serving::Visit;
 use super::opened::{Opened, clock_text, heap_failure};
+use super::serving::{Leaving, Visit};
 use super::signals::{self, Wish};
 use super::writer::Desk;
 use crate::attach::{Guests, ToGuest};
@@ -59,6 +59,7 @@ pub struct Living {
     pub(super) saver: Saver,
     pub(super) guests: Arc<Guests>,
     pub(super) visits: Vec<Visit>,
+    pub(super) leaving: Vec<Leaving>,
     pub(super) port: Port,
     /// Whether it was said that pages are lost.
     pub(super) told_lost: bool,
@@ -143,6 +144,7 @@ impl Living {
             saver: saver(desk.as_ref(), &clock),
             guests,
             visits: Vec::new(),
+            leaving: Vec::new(),
             port: offer.port(),
             desk,
             writer,
@@ -168,6 +170,7 @@ impl Living {
             saver: saver(None, &clock),
             guests,
             visits: Vec::new(),
+            leaving: Vec::new(),
             port: offer.port(),
             desk: None,
             writer: Vec::new(),
@@ -203,17 +206,23 @@ impl Living {
         let main = self.vm.known_handle(KnownObject::MainProcessStart).ok_or_else(missing)?;
         let kind = self.vm.make(&HostValue::Text(kind.to_owned())).ok_or_else(full)?;
         let arguments = self.vm.make(&HostValue::List(arguments)).ok_or_else(full)?;
-        let ending = self.send(main, "start:with:", &[kind, arguments])?;
+        let ending = self.send(main, "start:with:", &[kind, arguments], None)?;
         for handle in [main, kind, arguments] {
             self.vm.release(handle);
         }
         Ok(ending)
     }
 
-    /// Sends a message in a process of its own, which works for the newest session if there is one
-    /// (so it does not go on by itself after an opening), and drives it to its end.
-    pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Result<Ending, Failure> {
-        let serial = self.vm.spawn_for_newest_session(to, selector, arguments);
+    /// Sends a message in a process of its own, which works for a session if one is given (so it does
+    /// not go on by itself after an opening, and ends with it), and drives it to its end.
+    pub fn send(
+        &mut self,
+        to: Handle,
+        selector: &str,
+        arguments: &[Handle],
+        session: Option<Handle>,
+    ) -> Result<Ending, Failure> {
+        let serial = self.vm.spawn(to, selector, arguments, session);
         self.drive(serial.map_err(|message| Failure::new(Exit::Io, message))?)
     }
 
@@ -240,7 +249,7 @@ impl Living {
         self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default()
     }
 
-    fn troubled(&self, trouble: Trouble) -> Failure {
+    pub(super) fn troubled(&self, trouble: Trouble) -> Failure {
         match trouble {
             Trouble::Heap(error) => heap_failure(&self.path(), error),
             Trouble::NotSaved(error) => {
@@ -266,6 +275,7 @@ impl Living {
         self.note_losses()?;
         let saved = self.save();
         self.guests.close_door();
+        self.see_all_out(&saved);
         let line = format!("{} was closed by the program that had it open", self.path().display());
         self.guests.dismiss_all(&ToGuest::Refused(Exit::Io.number(), line));
         if let Err(failure) = saved {

@@ -2,7 +2,8 @@
 //!
 //! Invariants
 //! - G1 A guest's session runs in processes of the world; nothing here waits for one.
-//! - G2 "Ended well" is said after a save that began when the session had ended (A5).
+//! - G2 "Ended well" is said after a save that began when the session had ended (A5); the world runs
+//!   on meanwhile, and guests that end together share one.
 //! - G3 A command of the store happens between two steps of the writer, on what was saved first.
 //!
 //! Must not know: sockets, frames.
@@ -11,10 +12,15 @@ use super::chronicle::{self, Done};
 use super::living::{Ending, Living};
 use crate::attach::{Answer, Event, Hello, Question, ToGuest};
 use crate::cli::{Exit, Failure};
+use ::keeper::Ticket;
 use platform::{Clock, Handle as GuestHandle};
 use std::sync::atomic::Ordering;
 use vm::interpret::{Ended, Handle, HostValue};
 use vm::layout::KnownObject;
+
+/// How long whoever comes when the owner's session is over waits for the file; less than a command has
+/// patience for.
+const PATIENCE_NS: u64 = 700_000_000;
 
 /// A guest whose session is under way.
 pub(super) struct Visit {
@@ -27,6 +33,18 @@ pub(super) struct Visit {
     /// For which session the conversation's processes work, from their first instruction.
     session: Option<Handle>,
 }
+
+/// A guest whose session ended, and who is told so once what it did is durable.
+pub(super) struct Leaving {
+    guest: GuestHandle,
+    status: u8,
+    ticket: Ticket,
+    /// How often it was asked for.
+    tries: u32,
+}
+
+/// How often what a guest did is tried to be saved before it is told that it is not.
+const TRIES: u32 = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -55,8 +73,15 @@ fn refused(failure: Failure) -> ToGuest {
 }
 
 impl Living {
-    /// Lets guests in from now on. A world without a door is not worse for it: others are told of the lock.
-    pub(super) fn open_door(&self) {
+    /// Lets guests in from now on. A world without a door is not worse for it: others are told of the
+    /// lock. So is a world of before that knows nothing of guests: it would take them for its user.
+    pub(super) fn open_door(&mut self) {
+        let Some(main) = self.vm.known_handle(KnownObject::MainProcessStart) else { return };
+        let knows_guests = self.vm.understands(main, "hangUpAt:");
+        self.vm.release(main);
+        if !knows_guests {
+            return;
+        }
         let Some(identity) = self.store.as_ref().and_then(|store| store.identity().ok()) else { return };
         if let Err(error) = self.guests.open_door(identity)
             && std::env::var_os("WARM_LOG").is_some()
@@ -199,11 +224,13 @@ impl Living {
                 visit.session = Some(session);
                 self.guests.tell(guest, &ToGuest::Talk);
             }
-            (Stage::Started | Stage::Greeted, Ended::Terminated) => self.see_off(guest, 0),
+            // The world ends what else works for the session, if it does not already, and says so.
+            (Stage::Started | Stage::Greeted, Ended::Terminated) => self.guests.note_left(guest),
             (Stage::Started | Stage::Greeted, Ended::Failed(trace)) => {
                 let line = format!("warm: the machine gave a process up: {trace}\n");
                 self.guests.tell(guest, &ToGuest::Err(line.into_bytes()));
                 self.see_off(guest, Exit::Program.number());
+                self.guests.note_left(guest);
             }
             (Stage::Asked(question), ended) => {
                 let answer = match ended {
@@ -227,14 +254,45 @@ impl Living {
         }
     }
 
-    /// Saves what a guest's session did, and tells the guest how it ended (G2).
+    /// A guest's session ended: it is told once what it did is durable (G2).
     fn see_off(&mut self, guest: GuestHandle, status: u8) {
         self.forget(guest);
-        let last = match (self.save(), status) {
+        let ticket = self.saver.ask(&self.vm);
+        self.leaving.push(Leaving { guest, status, ticket, tries: 1 });
+        self.see_out();
+    }
+
+    /// Tells those who leave how their session ended, where it is known whether all was saved.
+    pub(super) fn see_out(&mut self) {
+        for mut one in std::mem::take(&mut self.leaving) {
+            match self.saver.kept(one.ticket) {
+                None => self.leaving.push(one),
+                Some(Err(_)) if one.tries < TRIES => {
+                    one.tries += 1;
+                    one.ticket = self.saver.ask(&self.vm);
+                    self.leaving.push(one);
+                }
+                Some(kept) => {
+                    let kept = kept.map_err(|trouble| self.troubled(trouble));
+                    self.dismiss(&one, kept);
+                }
+            }
+        }
+    }
+
+    /// As `see_out`, for all that are left: whether everything was saved is known.
+    pub(super) fn see_all_out(&mut self, saved: &Result<(), Failure>) {
+        for one in std::mem::take(&mut self.leaving) {
+            self.dismiss(&one, saved.as_ref().map(|()| ()).map_err(|failure| Failure::new(failure.exit, &*failure.message)));
+        }
+    }
+
+    fn dismiss(&self, one: &Leaving, kept: Result<(), Failure>) {
+        let last = match (kept, one.status) {
             (Err(failure), 0) => refused(failure),
-            _ => ToGuest::Exit(status),
+            (_, status) => ToGuest::Exit(status),
         };
-        self.guests.dismiss(guest, &last);
+        self.guests.dismiss(one.guest, &last);
     }
 
     fn forget(&mut self, guest: GuestHandle) {
@@ -250,7 +308,9 @@ impl Living {
         self.forget(guest);
     }
 
-    /// The owner's session is over: those of guests go on until they end or a signal comes.
+    /// The owner's session is over: those of guests go on until they end or a signal comes. Who comes
+    /// meanwhile waits at the door, for the file may be free in a moment; but not for long, and then is
+    /// let in.
     pub fn outlast_guests(&mut self) -> Result<(), Failure> {
         self.guests.close_door();
         let is_alone = self.guests.is_empty();
@@ -259,12 +319,28 @@ impl Living {
             return Ok(());
         }
         if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-            eprintln!("warm: {} other sessions are at work in this world; Ctrl-C ends them", self.guests.count());
+            let (count, s) = match self.guests.count() {
+                1 => ("another session is".to_owned(), "it"),
+                more => (format!("{more} other sessions are"), "them"),
+            };
+            eprintln!("warm: {count} at work in this world; Ctrl-C ends {s}");
         }
-        let guests = self.guests.clone();
-        // A signal ends the wait, and the guests with it; an exit was that of what the owner's session
-        // had left behind.
-        while let Err(Ending::Exit(_)) = self.live_until(&mut || guests.is_empty().then_some(()))? {}
+        let until = self.clock.monotonic_ns() + PATIENCE_NS;
+        let (guests, clock) = (self.guests.clone(), self.clock.clone());
+        let mut soon = || (guests.is_empty() || clock.monotonic_ns() > until).then_some(());
+        self.outlast(&mut soon, Some(until))?;
+        if !self.guests.is_empty() && self.wish.load(Ordering::SeqCst) <= 0 {
+            self.open_door();
+            let guests = self.guests.clone();
+            self.outlast(&mut || guests.is_empty().then_some(()), None)?;
+        }
+        Ok(())
+    }
+
+    /// Lives until something is so. A signal ends the wait, and the guests with it; an exit was that of
+    /// what the owner's session had left behind.
+    fn outlast(&mut self, is_so: &mut dyn FnMut() -> Option<()>, until: Option<u64>) -> Result<(), Failure> {
+        while let Err(Ending::Exit(_)) = self.live_until(is_so, until)? {}
         Ok(())
     }
 }
