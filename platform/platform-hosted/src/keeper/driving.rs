@@ -101,8 +101,8 @@ impl Living {
             }
             RunEnd::Idle(deadline) => {
                 self.tend()?;
-                self.see_out();
-                Turn::Idle(deadline)
+                // Somebody may wait for the last guest to be gone.
+                if self.see_out() { Turn::More } else { Turn::Idle(deadline) }
             }
         })
     }

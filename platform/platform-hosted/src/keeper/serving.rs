@@ -262,11 +262,16 @@ impl Living {
         self.see_out();
     }
 
-    /// Tells those who leave how their session ended, where it is known whether all was saved.
-    pub(super) fn see_out(&mut self) {
+    /// Tells those who leave how their session ended, where it is known whether all was saved; answers
+    /// whether anybody was told, or it is tried again.
+    pub(super) fn see_out(&mut self) -> bool {
+        let mut changed = false;
         for mut one in std::mem::take(&mut self.leaving) {
             match self.saver.kept(one.ticket) {
-                None => self.leaving.push(one),
+                None => {
+                    self.leaving.push(one);
+                    continue;
+                }
                 Some(Err(_)) if one.tries < TRIES => {
                     one.tries += 1;
                     one.ticket = self.saver.ask(&self.vm);
@@ -277,7 +282,9 @@ impl Living {
                     self.dismiss(&one, kept);
                 }
             }
+            changed = true;
         }
+        changed
     }
 
     /// As `see_out`, for all that are left: whether everything was saved is known.
