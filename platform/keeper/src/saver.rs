@@ -35,9 +35,9 @@ pub enum Trouble {
     NotSaved(ImageError),
 }
 
-/// That what was done before it was asked for is to be durable (V3): the number of a snapshot.
+/// That what was done before it was asked for is to be durable (V3): the epoch that it was done in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket(u64);
+pub struct Ticket(u32);
 
 /// Decides when snapshots are made, and knows what became of them.
 pub struct Saver {
@@ -48,19 +48,18 @@ pub struct Saver {
     failed: Option<ImageError>,
     told: bool,
     tell: Log,
-    /// How many snapshots were begun; which was the last that succeeded, that failed, that is wanted.
-    begun: u64,
-    kept: u64,
-    lost: u64,
-    wanted: u64,
+    /// Epochs: the last whose snapshot was begun here, that failed, that is wanted.
+    begun: u32,
+    lost: u32,
+    wanted: u32,
 }
 
 impl Saver {
     /// A saver at a desk, or without one: then nothing is saved. `tell` shows a line to the user.
     pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, tell: Log) -> Saver {
         let now = clock.monotonic_ns();
-        let (begun, kept, lost, wanted) = (0, 0, 0, 0);
-        Saver { desk, clock, saved_ns: now, thinned_ns: now, failed: None, told: false, tell, begun, kept, lost, wanted }
+        let (begun, lost, wanted) = (0, 0, 0);
+        Saver { desk, clock, saved_ns: now, thinned_ns: now, failed: None, told: false, tell, begun, lost, wanted }
     }
 
     /// When the world wants to be saved next, if it does, in monotonic nanoseconds: not for what
@@ -96,7 +95,7 @@ impl Saver {
             self.thinned_ns = now;
             desk.ask_thinning(&ThinPolicy::usual(vm.heap.used_bytes() as u64), self.clock.wall_ns());
         }
-        let is_wanted = self.wanted > self.begun;
+        let is_wanted = self.wanted >= vm.heap.space().epoch();
         if !desk.is_busy() && (is_due || wants.flip || is_wanted || is_journal_pressed(&desk)) {
             self.begin(vm, &desk)?;
         }
@@ -105,8 +104,8 @@ impl Saver {
 
     fn begin(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) -> Result<(), Trouble> {
         self.saved_ns = self.clock.monotonic_ns();
-        self.begun += 1;
         let frozen = vm.flip().map_err(Trouble::Heap)?;
+        self.begun = frozen.epoch();
         let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
         if let Err(error) = desk.begin(snapshot) {
             let outcome = settle(&mut vm.heap, Err(error));
@@ -143,7 +142,7 @@ impl Saver {
     /// Remembers a failed snapshot, and says so once until one succeeds.
     fn note(&mut self, outcome: Outcome) {
         match outcome {
-            Ok(()) => (self.failed, self.told, self.kept) = (None, false, self.begun),
+            Ok(()) => (self.failed, self.told) = (None, false),
             Err(error) => {
                 if !self.told {
                     (self.tell)(&format!("the world could not be saved: {error}; trying again"));
@@ -179,18 +178,21 @@ impl Saver {
     /// Asks that what was done so far be durable soon; the world runs on, and [`Saver::kept`] tells.
     pub fn ask(&mut self, vm: &Vm) -> Ticket {
         let Some(desk) = self.desk.clone() else { return Ticket(0) };
-        let is_clean = self.failed.is_none() && !self.has_something_to_save(vm) && is_settled(&desk);
-        let number = if is_clean { self.begun } else { self.begun + 1 };
-        self.wanted = self.wanted.max(number);
-        Ticket(number)
+        let space = vm.heap.space();
+        if self.failed.is_none() && !self.has_something_to_save(vm) && is_settled(&desk) {
+            return Ticket(space.frozen().map_or(0, |frozen| frozen.epoch()));
+        }
+        self.wanted = space.epoch();
+        Ticket(self.wanted)
     }
 
     /// Whether a ticket was kept, or why not; `None` while that is not known.
-    pub fn kept(&self, Ticket(number): Ticket) -> Option<Result<(), Trouble>> {
-        if self.desk.is_none() || self.kept >= number {
+    pub fn kept(&self, vm: &Vm, Ticket(epoch): Ticket) -> Option<Result<(), Trouble>> {
+        if vm.heap.space().thawed_epoch() >= epoch {
             return Some(Ok(()));
         }
-        let failed = self.failed.as_ref().filter(|_| self.lost >= number);
+        // The snapshot of a program in the world may have taken it up since: then that one counts.
+        let failed = self.failed.as_ref().filter(|_| self.lost >= epoch);
         failed.map(|error| Err(Trouble::NotSaved(error.clone())))
     }
 

@@ -3,90 +3,17 @@
 mod common;
 #[path = "common/terminal.rs"]
 mod terminal;
+#[path = "common/owner.rs"]
+mod owner;
 
-use terminal::Terminal;
 use common::{Folder, Run, command, refused, warm};
-use std::io::{BufRead, BufReader, Read, Write};
+use owner::{GUESTS, Owner, await_answer, beside, run, run_with_input, signal};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-/// A REPL on a pipe that has the world open until it is dropped or left.
-struct Owner {
-    child: Child,
-    lines: Option<ChildStdin>,
-}
-
-/// A program whose sockets stand in the test's own folder.
-fn beside(folder: &Folder, words: &[&str]) -> Command {
-    let mut command = command(words);
-    command.env("XDG_RUNTIME_DIR", folder.path(""));
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn run(folder: &Folder, words: &[&str]) -> Run {
-    beside(folder, words).output().unwrap().into()
-}
-
-fn run_with_input(folder: &Folder, words: &[&str], input: &str) -> Run {
-    let mut child = beside(folder, words).stdin(Stdio::piped()).spawn().unwrap();
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap().into()
-}
-
-impl Owner {
-    fn of(folder: &Folder, file: &str) -> Owner {
-        let mut child = beside(folder, &["repl", file]).stdin(Stdio::piped()).spawn().unwrap();
-        let mut lines = child.stdin.take().unwrap();
-        lines.write_all(b"Session current stdout nextPutAll: 'ready'; lf; flush\n").unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
-        // Nobody waits for a full pipe.
-        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-        Owner { child, lines: Some(lines) }
-    }
-
-    fn say(&mut self, line: &str) {
-        self.lines.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
-    }
-
-    fn leave(mut self) -> i32 {
-        drop(self.lines.take());
-        self.child.wait().unwrap().code().unwrap_or(-1)
-    }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn signal(child: &Child, signal: i32) {
-    let status = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status().unwrap();
-    assert!(status.success());
-}
-
-/// Waits until the world answers so to an expression.
-#[track_caller]
-fn await_answer(folder: &Folder, file: &str, expression: &str, answer: &str) {
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
-        let run = run(folder, &["eval", file, expression]);
-        if run.out.trim_end() == answer {
-            return;
-        }
-        assert!(Instant::now() < until, "{expression}: {run:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-const GUESTS: &str = "(Session all select: [ :each | each isGuest ]) size";
+use terminal::Terminal;
 
 fn socket(folder: &Folder) -> PathBuf {
     let entries = std::fs::read_dir(folder.path("warm")).unwrap();

@@ -267,7 +267,7 @@ impl Living {
     pub(super) fn see_out(&mut self) -> bool {
         let mut changed = false;
         for mut one in std::mem::take(&mut self.leaving) {
-            match self.saver.kept(one.ticket) {
+            match self.saver.kept(&self.vm, one.ticket) {
                 None => {
                     self.leaving.push(one);
                     continue;
