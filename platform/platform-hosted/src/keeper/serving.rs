@@ -225,32 +225,31 @@ impl Living {
                 self.guests.tell(guest, &ToGuest::Talk);
             }
             // The world ends what else works for the session, if it does not already, and says so.
-            (Stage::Started | Stage::Greeted, Ended::Terminated) => self.guests.note_left(guest),
+            (Stage::Started | Stage::Greeted | Stage::Asked(_), Ended::Terminated) => self.guests.note_left(guest),
             (Stage::Started | Stage::Greeted, Ended::Failed(trace)) => {
                 let line = format!("warm: the machine gave a process up: {trace}\n");
                 self.guests.tell(guest, &ToGuest::Err(line.into_bytes()));
                 self.see_off(guest, Exit::Program.number());
                 self.guests.note_left(guest);
             }
-            (Stage::Asked(question), ended) => {
-                let answer = match ended {
-                    Ended::Value(value) => {
-                        let answer = self.vm.value_of(value).map_or(Answer::Nothing, Answer::from);
-                        self.vm.release(value);
-                        answer
-                    }
-                    Ended::Terminated => Answer::Nothing,
-                    Ended::Failed(trace) => Answer::Text(format!("the machine gave it up: {trace}")),
-                };
-                self.guests.tell(guest, &ToGuest::Answer(answer));
-                if question == Question::Submit
-                    && let Err(failure) = self.save_soon()
-                {
-                    failure.report();
-                }
+            (Stage::Asked(question), Ended::Value(value)) => {
+                let answer = self.vm.value_of(value).map_or(Answer::Nothing, Answer::from);
+                self.vm.release(value);
+                self.answer(guest, question, answer);
+            }
+            (Stage::Asked(question), Ended::Failed(trace)) => {
+                self.answer(guest, question, Answer::Text(format!("the machine gave it up: {trace}")));
             }
             (Stage::Quiet, Ended::Value(value)) => self.vm.release(value),
             (Stage::Quiet, _) => {}
+        }
+    }
+
+    /// Tells what a conversation answered; what a line did is saved soon.
+    fn answer(&mut self, guest: GuestHandle, question: Question, answer: Answer) {
+        self.guests.tell(guest, &ToGuest::Answer(answer));
+        if question == Question::Submit {
+            self.saver.ask(&self.vm);
         }
     }
 
