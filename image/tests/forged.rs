@@ -5,13 +5,16 @@
 //! (a seeded bug does that), so every field of every record meets every value.
 
 mod common;
+#[path = "../../tests/common/time.rs"]
+mod time;
 
 use common::{Bench, options};
 use image::{BLOCK_BYTES, Budget, Faults, Keep, MomentId, OpenOptions, PageIndex, ThinPolicy, World};
 use platform::{PageSource, Store};
 use platform_sim::{Filling, Medium, Random, SimMemory, SimStore};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use time::within_processor_time;
 
 const STORE: u64 = 1 << 20;
 
@@ -82,12 +85,6 @@ fn with_right_sums(medium: &mut Medium) {
     }
 }
 
-fn within(limit: Duration, what: &str, work: impl FnOnce()) {
-    let start = Instant::now();
-    work();
-    assert!(start.elapsed() < limit, "{what} took {:?}", start.elapsed());
-}
-
 #[test]
 fn a_file_cut_at_every_block_is_refused_or_opens() {
     let whole = full_world();
@@ -121,7 +118,7 @@ fn forged_metadata_neither_panics_nor_runs_for_ever() {
             forge(&mut medium, &mut random);
         }
         with_right_sums(&mut medium);
-        within(Duration::from_secs(20), &format!("seed {seed}"), || use_it_all(medium, faults));
+        within_processor_time(Duration::from_secs(20), &format!("seed {seed}"), || use_it_all(medium, faults));
     }
 }
 
@@ -143,7 +140,7 @@ fn a_sparse_file_of_any_length_takes_no_memory_and_no_time() {
             }
         }
         with_right_sums(&mut medium);
-        within(Duration::from_secs(20), "a sparse file", || {
+        within_processor_time(Duration::from_secs(20), "a sparse file", || {
             let (mut world, _) = World::open(Arc::new(SimStore::on(medium)), &options(3)).expect("open");
             while world.tend(Budget(1000)).expect("tended") {}
             assert!(world.check().is_ok());
@@ -190,7 +187,7 @@ fn a_map_whose_nodes_lead_to_themselves_ends() {
             entry[12] = 200;
             medium.write(STORE + block * 4096 + nth * 16, &entry);
         }
-        within(Duration::from_secs(20), &format!("block {block}"), || use_it_all(medium, faults));
+        within_processor_time(Duration::from_secs(20), &format!("block {block}"), || use_it_all(medium, faults));
     }
 }
 

@@ -1,6 +1,8 @@
 //! Questions against a server on this machine that answers rightly, wrongly, slowly and not at all.
 
 mod common;
+#[path = "../../../tests/common/time.rs"]
+mod time;
 
 use common::{Step, finish, head, pause, piece, raw, serve, stream};
 use platform::operations::{Fields, ModelOperation, Packed};
@@ -9,7 +11,10 @@ use scribe::{ModelService, SettingsSource};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use time::PATIENCE;
+
+/// Times that nobody reaches, however busy the machine is.
+const LONG_MS: u32 = 1_800_000;
 
 struct World {
     service: ModelService,
@@ -45,7 +50,7 @@ impl World {
         loop {
             match self.call(ModelOperation::Next, Some(handle), Packed::default()) {
                 Ok(reply) => return reply.bytes,
-                Err(Refusal::WouldBlock) => assert_eq!(self.rung.recv_timeout(Duration::from_secs(10)), Ok(5)),
+                Err(Refusal::WouldBlock) => assert_eq!(self.rung.recv_timeout(PATIENCE), Ok(5)),
                 Err(other) => panic!("{other:?}"),
             }
         }
@@ -71,27 +76,29 @@ impl World {
     }
 }
 
-/// What a world hears from a server that does these steps, and how long it took.
-fn heard(steps: Vec<Step>) -> (String, Duration) {
+/// What a world hears from a server that does these steps, if it waits so long for a word and for all.
+fn heard_within(idle_ms: u32, total_ms: u32, steps: Vec<Step>) -> String {
     let server = serve(steps);
     let mut world = unconfigured();
-    let began = Instant::now();
-    let handle = world.ask(question(&server.address, 400, 3000, 1000));
-    let heard = world.hear(handle);
-    (heard, began.elapsed())
+    let handle = world.ask(question(&server.address, idle_ms, total_ms, 1000));
+    world.hear(handle)
+}
+
+/// What it hears if it waits long.
+fn heard(steps: Vec<Step>) -> String {
+    heard_within(LONG_MS, LONG_MS, steps)
 }
 
 fn check(steps: Vec<Step>, expect: &str) {
-    let (heard, time) = heard(steps);
+    let heard = heard(steps);
     assert!(heard.starts_with(expect), "heard {heard:?} instead of {expect:?}");
-    assert!(time < Duration::from_secs(4), "{expect:?} took {time:?}");
 }
 
 #[test]
 fn a_right_answer_comes_in_pieces() {
     let server = serve(vec![stream(), raw(": hello\n\n"), piece("sq"), pause(50), piece("uare\n\t^ sélf * self"), finish()]);
     let mut world = unconfigured();
-    let handle = world.ask(question(&server.address, 400, 3000, 1000));
+    let handle = world.ask(question(&server.address, LONG_MS, LONG_MS, 1000));
     assert_eq!(world.hear(handle), "square\n\t^ sélf * self | whole stop");
     let request = server.seen.recv().unwrap();
     assert!(request.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{request}");
@@ -164,24 +171,22 @@ fn a_cut_answer_is_not_taken_for_whole() {
 
 #[test]
 fn silence_and_slowness_end() {
-    let (words, time) = heard(vec![Step::Hold]);
-    assert_eq!(words, " | silent: nothing came for too long");
-    assert!(time < Duration::from_millis(900), "{time:?}");
-    let (words, _) = heard(vec![stream(), piece("a"), Step::Hold]);
+    // The server holds on: what ends is ended by the one who waits.
+    assert_eq!(heard_within(400, LONG_MS, vec![Step::Hold]), " | silent: nothing came for too long");
+    let words = heard_within(3000, LONG_MS, vec![stream(), piece("a"), Step::Hold]);
     assert_eq!(words, "a | silent: nothing came for too long");
-    let drops: Vec<Step> = (0..40).flat_map(|_| [piece("x"), pause(200)]).collect();
-    let (words, time) = heard([vec![stream()], drops].concat());
+    let drops = (0..100).flat_map(|_| [piece("x"), pause(100)]);
+    let words = heard_within(LONG_MS, 2000, [stream()].into_iter().chain(drops).chain([Step::Hold]).collect());
     assert!(words.contains(" | timeout: "), "{words}");
-    assert!(time < Duration::from_millis(3600), "{time:?}");
 }
 
 #[test]
 fn an_endless_answer_is_cut_off() {
     let flood: Vec<Step> = (0..50).map(|_| piece(&"x".repeat(100))).collect();
-    let (words, _) = heard([vec![stream()], flood].concat());
+    let words = heard([vec![stream()], flood].concat());
     assert!(words.ends_with(" | tooLong: the answer has more than 1000 bytes"), "{words}");
     let line = "x".repeat(2 << 20);
-    let (words, _) = heard(vec![stream(), raw("data: \""), raw(&line)]);
+    let words = heard(vec![stream(), raw("data: \""), raw(&line)]);
     assert!(words.contains("tooLong"), "{words}");
 }
 
@@ -189,21 +194,19 @@ fn an_endless_answer_is_cut_off() {
 fn a_question_can_be_given_up_while_the_server_is_silent() {
     let server = serve(vec![stream(), piece("a"), Step::Hold]);
     let mut world = unconfigured();
-    let handle = world.ask(question(&server.address, 10_000, 20_000, 1000));
+    let handle = world.ask(question(&server.address, LONG_MS, LONG_MS, 1000));
     assert_eq!(Fields::new(&world.next(handle)[1..]).text(), Ok("a"));
     let refused = world.call(ModelOperation::Next, Some(handle), Packed::default());
     assert_eq!(refused, Err(Refusal::WouldBlock));
-    let began = Instant::now();
     world.call(ModelOperation::GiveUp, Some(handle), Packed::default()).unwrap();
     assert_eq!(world.hear(handle), " | cancelled: the question was given up");
-    assert!(began.elapsed() < Duration::from_millis(100));
 }
 
 #[test]
 fn what_is_not_there_is_unreachable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut world = unconfigured();
-    let handle = world.ask(question(&format!("http://127.0.0.1:{port}/v1"), 1000, 3000, 1000));
+    let handle = world.ask(question(&format!("http://127.0.0.1:{port}/v1"), LONG_MS, LONG_MS, 1000));
     assert!(world.hear(handle).starts_with(" | unreachable: the address is not reached"));
 }
 
@@ -228,11 +231,11 @@ fn the_key_goes_to_the_configured_address_only() {
     std::fs::write(&path, format!("address = {}\nmodel = m1\nkey = s3cret\n", right.address)).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut world = world(SettingsSource::at(&path));
-    let handle = world.ask(question("", 400, 3000, 1000));
+    let handle = world.ask(question("", LONG_MS, LONG_MS, 1000));
     assert_eq!(world.hear(handle), "yes | whole stop");
     let request = right.seen.recv().unwrap();
     assert!(request.contains("Bearer s3cret") && request.contains("\"model\":\"m1\""), "{request}");
-    let handle = world.ask(question(&other.address, 400, 3000, 1000));
+    let handle = world.ask(question(&other.address, LONG_MS, LONG_MS, 1000));
     assert_eq!(world.hear(handle), "yes | whole stop");
     assert!(!other.seen.recv().unwrap().contains("s3cret"));
     let told = world.call(ModelOperation::Settings, None, Packed::default()).unwrap().bytes;
@@ -245,9 +248,9 @@ fn the_key_goes_to_the_configured_address_only() {
 fn questions_at_once_are_bounded() {
     let server = serve(vec![Step::Hold]);
     let mut world = unconfigured();
-    let handles: Vec<Handle> = (0..16).map(|_| world.ask(question(&server.address, 9000, 9000, 10))).collect();
-    let refused = world.call(ModelOperation::Ask, None, question(&server.address, 9000, 9000, 10));
+    let handles: Vec<Handle> = (0..16).map(|_| world.ask(question(&server.address, LONG_MS, LONG_MS, 10))).collect();
+    let refused = world.call(ModelOperation::Ask, None, question(&server.address, LONG_MS, LONG_MS, 10));
     assert!(matches!(refused, Err(Refusal::Failed { code: "full", .. })), "{refused:?}");
     world.call(ModelOperation::Close, Some(handles[3]), Packed::default()).unwrap();
-    world.ask(question(&server.address, 9000, 9000, 10));
+    world.ask(question(&server.address, LONG_MS, LONG_MS, 10));
 }

@@ -82,14 +82,14 @@ fn readers_of_text_answer_or_report() {
     let files: Vec<String> = sources.files.iter().map(|file| file.text.iter().collect()).collect();
     let mut random = Random::new(seed());
     let (start, mut runs) = (Instant::now(), 0);
-    while start.elapsed() < seconds(1) {
+    while start.elapsed() < seconds(1) || runs <= 100 {
         let from = if runs % 20 == 0 { &files } else { &texts };
         let mut bytes = from[random.below(from.len())].clone().into_bytes();
         mutate(&mut bytes, &mut random, &SPICE);
         seed::fuzz::check(&bytes);
         runs += 1;
     }
-    assert!(runs > 100, "{runs} runs with seed {}", seed());
+    println!("{runs} runs with seed {}", seed());
 }
 
 #[test]
@@ -99,7 +99,8 @@ fn damaged_archives_are_refused_or_harmless() {
     let whole = pack(&archive).unwrap();
     let mut random = Random::new(seed());
     let (start, mut refused, mut loaded) = (Instant::now(), 0, 0);
-    while start.elapsed() < seconds(2) {
+    // On a machine however busy until both were seen.
+    while start.elapsed() < seconds(2) || ((refused == 0 || loaded == 0) && refused + loaded < 10_000) {
         let mut bytes = whole.clone();
         match random.below(3) {
             0 => bytes.truncate(random.below(bytes.len())),

@@ -5,7 +5,8 @@
 
 mod common;
 
-use common::{Folder, warm, warm_with_input};
+use common::time::{PATIENCE, wait_for};
+use common::{Folder, signal, warm, warm_with_input};
 use platform_hosted::qemu::{self, Button, Control, Machine, file_drive};
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -13,9 +14,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-/// How long anything may take on a busy machine before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn qemu_path() -> PathBuf {
     qemu::find().expect("qemu-system-x86_64 is missing: apt install qemu-system-x86, or cargo xtask test")
@@ -117,24 +115,7 @@ fn disk_of(world: &str) -> OsString {
 /// Boots a world by the program; a run that hangs is killed and fails.
 #[track_caller]
 fn boot(world: &str, input: &str) -> common::Run {
-    let mut command = common::command(&["boot", world, "--serial"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("warm");
-    let mut line = child.stdin.take().expect("its line");
-    line.write_all(input.as_bytes()).expect("typing");
-    drop(line);
-    let (send, ended) = channel::<()>();
-    let killer = child.id();
-    let watch = std::thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            let _ = std::process::Command::new("kill").arg(killer.to_string()).status();
-            return true;
-        }
-        false
-    });
-    let run = child.wait_with_output().expect("its end").into();
-    drop(send);
-    assert!(!watch.join().expect("the watch"), "{input:?} hangs: {run:?}");
-    run
+    warm_with_input(&["boot", world, "--serial"], input)
 }
 
 const CONVERSATIONS: &[&str] = &[
@@ -311,9 +292,8 @@ fn a_loop_without_end_answers_the_interrupt_key_and_processes_of_the_world_go_on
     running.await_text("spins");
     running.type_in("\u{3}");
     running.await_text("nterrupt");
-    std::thread::sleep(Duration::from_millis(500));
-    running.type_in(":abandon\n(Smalltalk at: #Ticks) > 5\n\u{4}");
-    running.await_text("true\n");
+    running.type_in(":abandon\nbefore := Ticks. [ Ticks > (before + 5) ] whileFalse: [ (Delay forMilliseconds: 20) wait ]. 'goes', 'On'\n\u{4}");
+    running.await_text("'goesOn'\n");
     assert_eq!(running.end().0, Some(0));
 }
 
@@ -355,7 +335,7 @@ fn a_world_larger_than_the_memory_is_read_and_changed() {
 fn a_signal_presses_the_power_button_and_the_world_is_saved() {
     let folder = Folder::new("bare-button");
     let world = folder.world("w.world");
-    for (nth, (signal, status)) in [("TERM", 143), ("HUP", 129), ("INT", 0)].into_iter().enumerate() {
+    for (nth, (name, status)) in [("TERM", 143), ("HUP", 129), ("INT", 0)].into_iter().enumerate() {
         let mut booted = common::command(&["boot", &world, "--serial"]);
         let mut booted = booted.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("warm");
         let mut line = booted.stdin.take().expect("its line");
@@ -365,19 +345,11 @@ fn a_signal_presses_the_power_button_and_the_world_is_saved() {
         let mut said = [0; 7];
         booted.stdout.as_mut().expect("its output").read_exact(&mut said).expect("an answer");
         assert_eq!(&said, b"'ready'");
-        let kill = std::process::Command::new("kill").args(["-s", signal, &booted.id().to_string()]).status();
-        assert!(kill.expect("kill").success());
-        let deadline = Instant::now() + PATIENCE;
-        let ended = loop {
-            if let Some(ended) = booted.try_wait().expect("its end") {
-                break ended;
-            }
-            assert!(Instant::now() < deadline, "SIG{signal} does not end it");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        assert_eq!(ended.code(), Some(status), "SIG{signal}");
+        signal(&booted, name);
+        let ended = wait_for(&format!("the end by SIG{name}"), || booted.try_wait().expect("its end"));
+        assert_eq!(ended.code(), Some(status), "SIG{name}");
         drop(line);
-        assert!(warm(&["info", &world]).out.contains("closed     cleanly"), "SIG{signal}");
+        assert!(warm(&["info", &world]).out.contains("closed     cleanly"), "SIG{name}");
         assert_eq!(warm(&["eval", &world, "Last"]).out, format!("{nth}\n"));
     }
 }
@@ -387,17 +359,26 @@ fn screen(running: &Running, file: &Path) -> Vec<u8> {
     let _ = std::fs::remove_file(file);
     let dump = format!("{{\"execute\":\"screendump\",\"arguments\":{{\"filename\":\"{}\"}}}}\n", file.display());
     running.button.say(&dump).expect("QEMU listens");
-    let deadline = Instant::now() + PATIENCE;
-    let mut last = 0;
-    loop {
-        let length = std::fs::metadata(file).map_or(0, |data| data.len());
-        if length > 0 && length == last {
-            return std::fs::read(file).expect("the picture");
-        }
-        last = length;
-        assert!(Instant::now() < deadline, "no picture came");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_for("a whole picture", || std::fs::read(file).ok().filter(|bytes| is_whole(bytes)))
+}
+
+/// Whether as many bytes are there as the first three lines say.
+fn is_whole(picture: &[u8]) -> bool {
+    let words = picture.splitn(5, |byte| b" \n".contains(byte));
+    let words: Vec<&str> = words.map(|word| std::str::from_utf8(word).unwrap_or_default()).collect();
+    let numbers: Vec<usize> = words.iter().skip(1).map_while(|word| word.parse().ok()).collect();
+    // What stands behind the fourth word are pixels.
+    let [width, height, 255] = numbers[..] else { return false };
+    let head: usize = words[..4].iter().map(|word| word.len() + 1).sum();
+    picture.len() == head + width * height * 3
+}
+
+/// How many colours a picture has.
+fn colours(picture: &[u8]) -> usize {
+    let mut colours: Vec<&[u8]> = picture[15..].chunks_exact(3).collect();
+    colours.sort_unstable();
+    colours.dedup();
+    colours.len()
 }
 
 /// How many pixels differ between two pictures.
@@ -411,23 +392,24 @@ fn the_world_is_shown_on_the_framebuffer_and_takes_keys_and_the_pointer() {
     let world = folder.world("w.world");
     let mut running = Running::start_with(512, vec![disk_of(&world)], "pipe desktop timed", Some("none"));
     running.await_text("desktop after ");
-    std::thread::sleep(Duration::from_secs(2));
-    let first = screen(&running, &folder.path("first.ppm"));
+    // A picture that is drawn, and stays as it is; but for a caret.
+    let path = folder.path("screen.ppm");
+    let mut before = screen(&running, &path);
+    let first = wait_for("a desk", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let last = std::mem::replace(&mut before, screen(&running, &path));
+        (colours(&before) > 20 && differing(&last, &before) < 50).then(|| before.clone())
+    });
     assert!(first.starts_with(b"P6\n1280 800\n"), "{:?}", &first[..16]);
-    let mut colours: Vec<&[u8]> = first[15..].chunks_exact(3).collect();
-    colours.sort_unstable();
-    colours.dedup();
-    assert!(colours.len() > 20, "only {} colours: nothing is drawn", colours.len());
+    let await_change = |what: &str, from: &[u8], least: usize| {
+        wait_for(what, || Some(screen(&running, &path)).filter(|picture| differing(from, picture) > least))
+    };
     let keys = ["a", "b", "c"].map(|key| format!("{{\"execute\":\"send-key\",\"arguments\":{{\"keys\":[{{\"type\":\"qcode\",\"data\":\"{key}\"}}]}}}}\n"));
     let moves = (0..20).map(|_| "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[{\"type\":\"rel\",\"data\":{\"axis\":\"x\",\"value\":10}},{\"type\":\"rel\",\"data\":{\"axis\":\"y\",\"value\":5}}]}}\n");
     running.button.say(&moves.collect::<String>()).expect("QEMU listens");
-    std::thread::sleep(Duration::from_secs(1));
-    let moved = screen(&running, &folder.path("moved.ppm"));
-    assert!(differing(&first, &moved) > 50, "the pointer does not move");
+    let moved = await_change("the pointer elsewhere", &first, 50);
     running.button.say(&keys.concat()).expect("QEMU listens");
-    std::thread::sleep(Duration::from_secs(1));
-    let typed = screen(&running, &folder.path("typed.ppm"));
-    assert!(differing(&moved, &typed) > 20, "keys show nothing");
+    await_change("keys that show", &moved, 20);
     running.button.press();
     assert_eq!(running.end().0, Some(0));
     assert!(warm(&["info", &world]).out.contains("closed     cleanly"));

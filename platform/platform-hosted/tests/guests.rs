@@ -6,8 +6,8 @@ mod terminal;
 #[path = "common/owner.rs"]
 mod owner;
 
-use common::{Folder, Run, command, refused, warm};
-use owner::{GUESTS, Owner, await_answer, beside, run, run_with_input, signal};
+use common::{Folder, Run, command, refused, signal, warm};
+use owner::{GUESTS, Owner, await_answer, beside, run, run_with_input};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -108,7 +108,7 @@ fn two_guests_and_a_busy_owner_take_turns() {
     assert_eq!(run(&folder, &["eval", &file, "1000 factorial printString size"]).out, "2568\n");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     // Ctrl-C of the guest is the guest's alone.
-    signal(&busy, libc::SIGINT);
+    signal(&busy, "INT");
     let interrupted: Run = busy.wait_with_output().unwrap().into();
     assert_eq!(interrupted.status, 130, "{interrupted:?}");
     assert_eq!(run(&folder, &["eval", &file, GUESTS]).out, "1\n");
@@ -121,7 +121,7 @@ fn a_guest_that_is_killed_takes_its_session_with_it_and_nothing_else() {
     let file = folder.world("a.world");
     let owner = Owner::of(&folder, &file);
     let programs = ["[ [ true ] whileTrue ] ensure: [ Smalltalk at: #Unwound put: 1 ]", "Semaphore new wait", "Session current stdin upToEnd"];
-    for signal_number in [libc::SIGKILL, libc::SIGTERM] {
+    for signal_number in ["KILL", "TERM"] {
         for program in programs {
             let mut child = beside(&folder, &["eval", &file, program]).stdin(Stdio::piped()).spawn().unwrap();
             await_answer(&folder, &file, GUESTS, "2");

@@ -6,8 +6,8 @@ mod owner;
 #[path = "common/terminal.rs"]
 mod terminal;
 
-use common::{Folder, Run, command, refused, warm, warm_with_input};
-use owner::{GUESTS, Owner, await_answer, beside, run, run_with_input, signal};
+use common::{Folder, Run, command, refused, signal, warm, warm_with_input};
+use owner::{GUESTS, Owner, await_answer, beside, run, run_with_input};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
@@ -144,7 +144,7 @@ fn an_owner_that_is_told_to_end_says_so_to_its_guests() {
     let program = "Smalltalk at: #Before put: 3. Smalltalk snapshot. (Delay forSeconds: 60) wait";
     let guest = beside(&folder, &["eval", &file, program]).spawn().unwrap();
     await_answer(&folder, &file, GUESTS, "2");
-    signal(&owner.child, libc::SIGTERM);
+    signal(&owner.child, "TERM");
     let told: Run = guest.wait_with_output().unwrap().into();
     refused(&told, 74, "was closed by the program that had it open");
     drop(owner);
@@ -179,14 +179,14 @@ fn a_guest_leaves_a_world_that_hangs_at_the_third_press_of_the_interrupt_key() {
     let owner = Owner::of(&folder, &file);
     let guest = beside(&folder, &["eval", &file, "(Delay forSeconds: 60) wait"]).spawn().unwrap();
     await_answer(&folder, &file, GUESTS, "2");
-    signal(&owner.child, libc::SIGSTOP);
+    signal(&owner.child, "STOP");
     for _ in 0..3 {
-        signal(&guest, libc::SIGINT);
+        signal(&guest, "INT");
         std::thread::sleep(Duration::from_millis(200));
     }
     let told: Run = guest.wait_with_output().unwrap().into();
     refused(&told, 130, "did not answer the interrupt key");
-    signal(&owner.child, libc::SIGCONT);
+    signal(&owner.child, "CONT");
     await_answer(&folder, &file, GUESTS, "1");
     assert_eq!(owner.leave(), 0);
 }

@@ -186,9 +186,9 @@ fn phase(file: &File) -> &'static str {
     }
 }
 
-/// Waits until the program is seen in a phase, two seconds at most.
+/// Waits until the program is seen in a phase, twenty seconds at most: some come seldom.
 fn await_phase(file: &File, wanted: &str) {
-    let until = Instant::now() + Duration::from_secs(2);
+    let until = Instant::now() + Duration::from_secs(20);
     while phase(file) != wanted && Instant::now() < until {
         std::hint::spin_loop();
     }

@@ -4,9 +4,11 @@ mod common;
 #[path = "common/terminal.rs"]
 #[allow(dead_code, reason = "this test program uses its part")]
 mod terminal;
+#[path = "common/talker.rs"]
+mod talker;
 
-use common::{Folder, Run, bytes, command, warm};
-use std::process::Stdio;
+use common::{Folder, bytes, command, warm};
+use talker::Talker;
 use terminal::Terminal;
 
 /// What erases the line.
@@ -73,13 +75,12 @@ fn an_interrupted_load_is_taken_back() {
     let folder = Folder::new("progress-load");
     let (file, half) = (folder.world("a.world"), folder.text("half.st"));
     let text = "Object subclass: #HalfLoaded instanceVariableNames: '' classVariableNames: '' package: 'Half'!\n\
-                Transcript show: 'half'; cr!\n[ true ] whileTrue!\n";
+                Transcript show: 'half'; cr; flush!\n[ true ] whileTrue!\n";
     std::fs::write(&half, text).unwrap();
-    let child = command(&["load", &file, &half]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-    let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let run: Run = child.wait_with_output().unwrap().into();
+    let mut talker = Talker::start(command(&["load", &file, &half]));
+    talker.await_line("half");
+    talker.signal("INT");
+    let run = talker.end();
     assert_eq!(run.status, 130, "{run:?}");
     assert!(run.err.contains("warm: interrupted; the definitions are taken back"), "{run:?}");
     assert_eq!(warm(&["eval", &file, "Smalltalk includesKey: #HalfLoaded"]).out, "false\n");

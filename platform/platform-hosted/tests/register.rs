@@ -1,15 +1,15 @@
 //! `warm register`: a desktop learns of worlds, opens one, and forgets them again.
 
 mod common;
+#[path = "common/screen.rs"]
+mod screen;
 
+use common::time::wait_until;
 use common::{Folder, Run, command, refused, warm};
+use screen::Screen;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(40);
+use std::process::{Command, Stdio};
 
 /// All that stands in a folder, with its content.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
@@ -146,36 +146,6 @@ fn what_fails_half_way_is_taken_back() {
     assert_eq!(tree(&user.data()), before);
 }
 
-/// A display without a screen.
-struct Server {
-    child: Child,
-    name: String,
-}
-
-impl Server {
-    fn start(folder: &Folder) -> Server {
-        let number = folder.path("number");
-        let shell = format!("exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp 3>'{}'", number.display());
-        let child = Command::new("sh").args(["-c", &shell]).stderr(Stdio::null()).spawn().unwrap();
-        let mut server = Server { child, name: String::new() };
-        let start = Instant::now();
-        while !server.name.contains('\n') {
-            assert!(start.elapsed() < PATIENCE, "Xvfb does not start; is it installed?");
-            std::thread::sleep(Duration::from_millis(20));
-            server.name = std::fs::read_to_string(&number).unwrap_or_default();
-        }
-        server.name = format!(":{}", server.name.trim());
-        server
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The processes of a program that were given a word.
 fn processes_with(word: &str) -> Vec<String> {
     let is_ours = |id: &String| {
@@ -201,26 +171,22 @@ fn a_double_click_opens_a_world() {
     }
     let handler = user.tool(&["xdg-mime", "query", "default", "application/x-warm-world"]);
     assert_eq!(handler.out, "warm.desktop\n", "{handler:?}");
-    let server = Server::start(&user.folder);
+    let screen = Screen::start(&user.folder.path(""), 1280, 800);
     let mut open = Command::new("xdg-open");
-    open.arg(&file).env("DISPLAY", &server.name).env_remove("WAYLAND_DISPLAY");
+    open.arg(&file).env("DISPLAY", &screen.name).env_remove("WAYLAND_DISPLAY");
     open.stdout(Stdio::null()).stderr(Stdio::null());
     user.dress(&mut open);
     let mut opening = open.spawn().expect("xdg-open starts; is it installed?");
-    let start = Instant::now();
-    let mut search = Command::new("xdotool");
-    search.args(["search", "--onlyvisible", "--class", "warm"]).env("DISPLAY", &server.name);
-    while search.output().expect("xdotool starts; is it installed?").stdout.is_empty() {
-        assert!(start.elapsed() < PATIENCE, "no window of warm appeared");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_until("a window of warm", || !screen.windows(&["--class", "warm"]).is_empty());
     let opened = processes_with(&file);
     assert_eq!(opened.len(), 1, "{opened:?}");
     for id in &opened {
         Command::new("kill").args(["-TERM", id]).status().unwrap();
     }
     let _ = opening.wait();
-    drop(server);
+    // Whoever opened it need not wait for its end.
+    wait_until("the end of what was opened", || processes_with(&file).is_empty());
+    drop(screen);
     assert!(warm(&["info", &file]).out.contains("closed     cleanly"));
     went_well(&user.register(&["--remove"]));
     let gone = user.tool(&["xdg-mime", "query", "default", "application/x-warm-world"]);

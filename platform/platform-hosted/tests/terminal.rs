@@ -3,10 +3,13 @@
 mod common;
 #[path = "common/terminal.rs"]
 mod terminal;
+#[path = "common/talker.rs"]
+mod talker;
 
+use common::time::wait_until;
 use common::{Folder, command, warm, warm_with_input};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use talker::Talker;
 use terminal::Terminal;
 
 /// A conversation with the world in `file`, its first prompt shown.
@@ -18,9 +21,13 @@ fn talk(folder: &Folder, file: &str) -> Terminal {
     terminal
 }
 
+/// Counts for ever, and says a word when it has come to thirty.
 const COUNT: &str = "Smalltalk at: #Ticks put: 0. \
-    [ [ true ] whileTrue: [ (Delay forMilliseconds: 20) wait. Smalltalk at: #Ticks put: (Smalltalk at: #Ticks) + 1 ] ] \
+    [ [ true ] whileTrue: [ (Delay forMilliseconds: 20) wait. Smalltalk at: #Ticks put: (Smalltalk at: #Ticks) + 1. \
+    (Smalltalk at: #Ticks) = 30 ifTrue: [ Transcript show: 'thi', 'rty'; cr; flush ] ] ] \
     forkAt: 30. #counting";
+/// Says a word, and then never lets another process run.
+const SPIN: &str = "Transcript show: 'sp', 'ins'; flush. [ true ] whileTrue";
 
 #[test]
 fn the_world_runs_and_is_saved_while_a_prompt_waits() {
@@ -30,12 +37,12 @@ fn the_world_runs_and_is_saved_while_a_prompt_waits() {
     terminal.enter(COUNT);
     terminal.await_text("#counting");
     terminal.await_text("> ");
-    // Nobody types: the world counts on, and is saved every two seconds.
-    std::thread::sleep(Duration::from_secs(5));
+    // Nobody types: the world counts on, and is saved every two seconds, as whoever looks at the file sees.
+    let saved = || warm(&["eval", &file, "(Smalltalk at: #Ticks ifAbsent: [ 0 ]) > 50", "--no-save"]).out == "true\n";
+    wait_until("a world that was saved on its own", saved);
     terminal.child.kill().unwrap();
     terminal.child.wait().unwrap();
-    let run = warm(&["eval", &file, "Ticks > 50", "--no-save"]);
-    assert_eq!(run.out, "true\n", "{run:?} {}", warm(&["eval", &file, "Ticks"]).out);
+    assert!(saved(), "{:?}", warm(&["eval", &file, "Ticks"]));
 }
 
 /// The program saves and ends when it is told to while it waits for a line.
@@ -45,13 +52,12 @@ fn ends_by(signal: i32) {
     let mut terminal = talk(&folder, &file);
     terminal.enter(COUNT);
     terminal.await_text("#counting");
-    terminal.await_text("> ");
-    std::thread::sleep(Duration::from_millis(300));
+    terminal.await_text("thirty");
     assert!(!terminal.is_as_found(), "the editor has the terminal");
     terminal.signal(signal);
     assert_eq!(terminal.await_end(), 128 + signal, "{}", terminal.shown);
     assert!(terminal.is_as_found(), "{:?}", terminal.shown);
-    let run = warm(&["eval", &file, "Ticks > 5"]);
+    let run = warm(&["eval", &file, "Ticks >= 30"]);
     assert_eq!(run.out, "true\n", "{run:?}");
     let info = warm(&["info", &file]);
     assert!(info.out.contains("cleanly") && !info.out.contains("not cleanly"), "{info:?}");
@@ -95,12 +101,11 @@ fn the_interrupt_key_stops_an_endless_loop_of_a_line() {
     let folder = Folder::new("prompt-loop");
     let file = folder.world("a.world");
     let mut terminal = talk(&folder, &file);
-    terminal.enter("[ true ] whileTrue");
-    std::thread::sleep(Duration::from_millis(700));
+    terminal.enter(SPIN);
+    terminal.await_text("spins");
     terminal.type_keys("\x03");
     let took = terminal.await_text("interrupted");
     println!("an endless loop at the prompt was stopped after {took:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
     terminal.await_text("1> ");
     terminal.enter(":abandon");
     terminal.await_text("> ");
@@ -114,8 +119,8 @@ fn the_interrupt_key_stops_a_process_that_keeps_the_line_from_running() {
     let file = folder.world("a.world");
     let mut terminal = talk(&folder, &file);
     // Both have the same priority: the new process runs first, and never yields.
-    terminal.enter("[ [ true ] whileTrue ] fork. 6 * 7");
-    std::thread::sleep(Duration::from_millis(700));
+    terminal.enter(&format!("[ {SPIN} ] fork. 6 * 7"));
+    terminal.await_text("spins");
     terminal.type_keys("\x03");
     terminal.await_text("1> ");
     assert!(terminal.shown.contains("interrupted") && terminal.shown.contains("42\r\n"), "{}", terminal.shown);
@@ -138,15 +143,14 @@ fn a_line_that_waits_for_nothing_is_told_and_the_conversation_goes_on() {
 fn the_world_lives_while_a_pipe_is_silent() {
     let folder = Folder::new("pipe-lives");
     let file = folder.world("a.world");
-    let mut child = command(&["repl", &file]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut keys = child.stdin.take().unwrap();
-    std::io::Write::write_all(&mut keys, format!("{COUNT}\n").as_bytes()).unwrap();
-    std::thread::sleep(Duration::from_secs(2));
-    let began = Instant::now();
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    let status = child.wait().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(20));
-    assert_eq!(status.code(), Some(128 + libc::SIGTERM));
-    drop(keys);
-    assert_eq!(warm(&["eval", &file, "Ticks > 20"]).out, "true\n");
+    let mut talker = Talker::with_input(command(&["repl", &file]));
+    talker.say(&format!("{COUNT}\n"));
+    talker.await_line("thirty");
+    talker.signal("TERM");
+    // The pipe stays open: nothing but the signal ends it.
+    let pipe = talker.child.stdin.take();
+    let run = talker.end();
+    drop(pipe);
+    assert_eq!(run.status, 128 + libc::SIGTERM, "{run:?}");
+    assert_eq!(warm(&["eval", &file, "Ticks >= 30"]).out, "true\n");
 }

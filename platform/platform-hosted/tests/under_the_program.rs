@@ -3,37 +3,14 @@
 #![allow(unsafe_code, reason = "room: limits and identities of a test's child")]
 
 mod common;
+#[path = "common/talker.rs"]
+mod talker;
 
 use common::{Folder, bytes, command, refused, warm};
-use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
-
-/// A child whose lines are read as they come.
-struct Talker {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Talker {
-    fn start(mut command: Command) -> Talker {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Talker { child, lines }
-    }
-
-    fn line(&mut self) -> String {
-        self.lines.next().expect("a line").unwrap()
-    }
-
-    /// Waits for the end; answers status, the rest of the lines, and standard error.
-    fn end(mut self) -> (i32, Vec<String>, String) {
-        let rest = self.lines.by_ref().map_while(Result::ok).collect();
-        let run: common::Run = self.child.wait_with_output().unwrap().into();
-        (run.status, rest, run.err)
-    }
-}
+use talker::Talker;
 
 /// Limits the size of files that a process may write, from now on.
 fn limit(child: &Child, bytes: u64) {
@@ -62,12 +39,15 @@ fn no_space_for_a_new_world_is_told_and_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 0);
 }
 
-/// Dirties eight megabytes and makes as much garbage, ten times a second; says each round.
-const BUSY: &str = "| big round |
+/// Dirties eight megabytes and makes as much garbage, ten times a second, until its input ends; says
+/// each round.
+const BUSY: &str = "| big round goesOn |
 big := (1 to: 40) collect: [ :n | Array new: 25000 withAll: 0 ].
 Smalltalk at: #Big put: big.
 round := 0.
-[ round < ROUNDS ] whileTrue: [
+goesOn := true.
+[ Session current stdin nextLine. goesOn := false ] fork.
+[ goesOn ] whileTrue: [
     round := round + 1.
     big do: [ :each | each atAllPut: round ].
     (1 to: 20000) collect: [ :n | n printString ].
@@ -76,10 +56,10 @@ round := 0.
     (Delay forMilliseconds: 100) wait ]
 ";
 
-fn busy(folder: &Folder, file: &str, rounds: usize) -> Talker {
+fn busy(folder: &Folder, file: &str) -> Talker {
     let script = folder.text("busy.st");
-    std::fs::write(&script, BUSY.replace("ROUNDS", &rounds.to_string())).unwrap();
-    let mut talker = Talker::start(command(&["run", file, &script]));
+    std::fs::write(&script, BUSY).unwrap();
+    let mut talker = Talker::with_input(command(&["run", file, &script]));
     talker.line();
     talker
 }
@@ -88,23 +68,25 @@ fn busy(folder: &Folder, file: &str, rounds: usize) -> Talker {
 fn a_full_disk_is_told_in_one_line_and_the_world_goes_on_and_is_saved_later() {
     let folder = Folder::new("full");
     let file = folder.world("a.world");
-    let mut talker = busy(&folder, &file, 60);
+    let mut talker = busy(&folder, &file);
     limit(&talker.child, std::fs::metadata(&file).unwrap().len());
-    // Several savings fall into this time.
+    talker.await_error("could not be saved");
+    // The world goes on, and several more savings fall into this time.
     let began = Instant::now();
     let mut rounds = 1;
-    while began.elapsed() < Duration::from_secs(7) {
+    while rounds < 10 || began.elapsed() < Duration::from_secs(6) {
         talker.line();
         rounds += 1;
     }
-    assert!(rounds > 10, "the world stood still: {rounds} rounds");
     limit(&talker.child, libc::RLIM_INFINITY);
-    let (status, _, err) = talker.end();
-    assert_eq!(status, 0, "{err}");
-    let told = err.lines().filter(|line| line.contains("could not be saved")).count();
-    assert!(told == 1 && err.lines().count() == 1, "{err}");
-    let run = warm(&["eval", &file, "{ Round. Big allSatisfy: [ :each | each last = 60 ] }"]);
-    assert_eq!(run.out, "#(60 true)\n", "{run:?}");
+    let run = talker.end();
+    assert_eq!(run.status, 0, "{run:?}");
+    let told = run.err.lines().filter(|line| line.contains("could not be saved")).count();
+    assert!(told == 1 && run.err.lines().count() == 1, "{run:?}");
+    let last = run.out.lines().last().map_or_else(|| rounds.to_string(), str::to_owned);
+    let question = format!("{{ Round. Big allSatisfy: [ :each | each last = {last} ] }}");
+    let kept = warm(&["eval", &file, &question]);
+    assert_eq!(kept.out, format!("#({last} true)\n"), "{kept:?}");
     assert_eq!(warm(&["check", &file]).status, 0);
 }
 
@@ -113,12 +95,14 @@ fn a_disk_that_stays_full_ends_with_unsaved_and_what_was_acknowledged() {
     let folder = Folder::new("stays-full");
     let file = folder.world("a.world");
     assert_eq!(warm(&["eval", &file, "Smalltalk at: #Round put: -1"]).status, 0);
-    let talker = busy(&folder, &file, 30);
+    let mut talker = busy(&folder, &file);
     limit(&talker.child, std::fs::metadata(&file).unwrap().len());
-    let (status, rest, err) = talker.end();
-    assert_eq!((status, rest.len()), (75, 29), "{err}");
-    assert!(err.lines().last().unwrap().contains("not saved"), "{err}");
-    let run = warm(&["eval", &file, "Round between: -1 and: 29"]);
+    (2..30).for_each(|round| assert_eq!(talker.line(), round.to_string()));
+    let run = talker.end();
+    assert_eq!(run.status, 75, "{run:?}");
+    assert!(run.err.lines().last().unwrap().contains("not saved"), "{run:?}");
+    let last = run.out.lines().last().unwrap_or("29").to_owned();
+    let run = warm(&["eval", &file, &format!("Round between: -1 and: {last} - 1")]);
     assert_eq!((run.status, run.out.as_str()), (0, "true\n"), "{run:?}");
     assert_eq!(warm(&["check", &file]).status, 0);
 }
@@ -127,20 +111,17 @@ fn a_disk_that_stays_full_ends_with_unsaved_and_what_was_acknowledged() {
 fn waiting(file: &str) -> Talker {
     let program = "Session current stdout nextPutAll: 'open'; lf; flush. Session current stdin nextLine. \
         Smalltalk at: #Kept put: 42. Smalltalk snapshot";
-    let mut command = command(&["eval", file, program]);
-    command.stdin(Stdio::piped());
-    let mut talker = Talker::start(command);
+    let mut talker = Talker::with_input(command(&["eval", file, program]));
     assert_eq!(talker.line(), "open");
     talker
 }
 
 /// Lets it go on; it must say in one line what became of its file.
 #[track_caller]
-fn goes_on(mut talker: Talker, what: &str) {
-    drop(talker.child.stdin.take());
-    let (status, _, err) = talker.end();
-    assert_eq!(status, 75, "{err}");
-    assert!(err.lines().count() == 1 && err.contains(what), "{err}");
+fn goes_on(talker: Talker, what: &str) {
+    let run = talker.end();
+    assert_eq!(run.status, 75, "{run:?}");
+    assert!(run.err.lines().count() == 1 && run.err.contains(what), "{run:?}");
 }
 
 #[test]

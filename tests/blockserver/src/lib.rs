@@ -22,4 +22,4 @@ pub mod victim;
 pub use device::Device;
 pub use file::{FILE_NAME, mount};
 pub use plain_file::PlainFile;
-pub use power::{Cut, CutReport, Mounted, Span, mounted_or_fail};
+pub use power::{Cut, CutReport, Moment, Mounted, Span, mounted_or_fail};

@@ -12,12 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// How long anything may take before the power is cut all the same: what hangs is noticed by what is left.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// When the power fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Cut {
     /// After so many operations of the device.
     Operations(usize),
-    /// After so long from the program's first word.
+    /// After so long from the program's first word, without the time for which the machine was busy.
     Time(Duration),
 }
 
@@ -26,7 +29,7 @@ pub enum Cut {
 pub struct Span {
     /// Operations of the device.
     pub operations: usize,
-    /// Time from the program's first word.
+    /// Time from the program's first word, without that for which the machine was busy.
     pub time: Duration,
 }
 
@@ -41,12 +44,41 @@ impl Cut {
     }
 }
 
+/// A moment in a program's life.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// By the clock.
+    when: Instant,
+    /// For how long, until then, threads of the program, and those here that serve its disk, were ready
+    /// to run and did not: the machine was busy with other things.
+    starved: Duration,
+}
+
+impl Moment {
+    fn now(program: u32) -> Moment {
+        let starved = starved(&format!("/proc/{program}/task")) + starved("/proc/self/task");
+        Moment { when: Instant::now(), starved }
+    }
+
+    /// The time from here to a later moment, without that for which the machine was busy.
+    pub fn until(&self, later: &Moment) -> Duration {
+        later.when.saturating_duration_since(self.when).saturating_sub(later.starved.saturating_sub(self.starved))
+    }
+}
+
+/// The time for which threads waited for a processor, as the kernel tells it; none for those that are gone.
+fn starved(threads: &str) -> Duration {
+    let threads = std::fs::read_dir(threads).into_iter().flatten().flatten();
+    let texts = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
+    texts.filter_map(|text| text.split(' ').nth(1)?.parse().ok()).map(Duration::from_nanos).sum()
+}
+
 /// What a cut came to.
 pub struct CutReport {
     /// The lines that the program had written, each with when it was heard.
-    pub lines: Vec<(Instant, String)>,
+    pub lines: Vec<(Moment, String)>,
     /// When the power failed.
-    pub failed_at: Instant,
+    pub failed_at: Moment,
     /// How many writes no flush covered.
     pub pending: usize,
     /// Which of them survived.
@@ -88,7 +120,7 @@ impl Mounted {
         let mut child = program.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let lines = listen(&mut child);
         self.await_moment(&mut child, cut, &lines)?;
-        let failed_at = Instant::now();
+        let failed_at = Moment::now(child.id());
         child.kill()?;
         child.wait()?;
         let pending = self.device.store().pending();
@@ -99,21 +131,21 @@ impl Mounted {
     }
 
     fn await_moment(&self, child: &mut Child, cut: Cut, lines: &Listener) -> io::Result<()> {
-        let patience = Instant::now() + Duration::from_secs(20);
+        let patience = Instant::now() + PATIENCE;
+        let mut await_that = |holds: &dyn Fn() -> bool| -> io::Result<()> {
+            while !holds() && child.try_wait()?.is_none() && Instant::now() < patience {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            Ok(())
+        };
         match cut {
             Cut::Time(time) => {
-                while !lines.has_heard() && child.try_wait()?.is_none() && Instant::now() < patience {
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-                std::thread::sleep(time);
+                await_that(&|| lines.has_heard())?;
+                let first = Moment::now(lines.program);
+                await_that(&|| first.until(&Moment::now(lines.program)) >= time)
             }
-            Cut::Operations(_) => {
-                while !self.device.has_failed() && child.try_wait()?.is_none() && Instant::now() < patience {
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-            }
+            Cut::Operations(_) => await_that(&|| self.device.has_failed()),
         }
-        Ok(())
     }
 }
 
@@ -142,7 +174,8 @@ fn survivors(pending: usize, random: &mut Random) -> Survivors {
 
 /// Reads a program's output while it runs.
 struct Listener {
-    thread: std::thread::JoinHandle<Vec<(Instant, String)>>,
+    program: u32,
+    thread: std::thread::JoinHandle<Vec<(Moment, String)>>,
     heard: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -151,23 +184,24 @@ impl Listener {
         self.heard.load(std::sync::atomic::Ordering::Acquire)
     }
 
-    fn join(self) -> std::thread::Result<Vec<(Instant, String)>> {
+    fn join(self) -> std::thread::Result<Vec<(Moment, String)>> {
         self.thread.join()
     }
 }
 
 fn listen(child: &mut Child) -> Listener {
     let heard = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let program = child.id();
     let (out, flag) = (child.stdout.take(), std::sync::Arc::clone(&heard));
     let thread = std::thread::spawn(move || {
         let mut lines = Vec::new();
         for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()) {
             flag.store(true, std::sync::atomic::Ordering::Release);
-            lines.extend(line.ok().map(|line| (Instant::now(), line)));
+            lines.extend(line.ok().map(|line| (Moment::now(program), line)));
         }
         lines
     });
-    Listener { thread, heard }
+    Listener { program, thread, heard }
 }
 
 /// A mount for a test. Where this machine cannot mount, the test fails and says what is missing.

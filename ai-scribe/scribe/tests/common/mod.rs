@@ -16,7 +16,7 @@ pub enum Step {
     Pause(Duration),
     /// Resets the connection instead of closing it.
     Reset,
-    /// Holds the connection open for long.
+    /// Holds the connection open until the test is over.
     Hold,
 }
 
@@ -47,7 +47,7 @@ pub fn serve(steps: Vec<Step>) -> Loopback {
                             }
                         }
                         Step::Pause(time) => std::thread::sleep(time),
-                        Step::Hold => std::thread::sleep(Duration::from_secs(20)),
+                        Step::Hold => std::thread::sleep(Duration::from_secs(24 * 3600)),
                         Step::Reset => reset(&stream),
                     }
                 }

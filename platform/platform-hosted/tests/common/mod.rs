@@ -2,10 +2,15 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+#[path = "../../../../tests/common/time.rs"]
+pub mod time;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use time::PATIENCE;
 
 /// A folder that goes with its test.
 pub struct Folder {
@@ -77,21 +82,48 @@ pub fn command(words: &[&str]) -> Command {
     command
 }
 
+/// Starts the program with its outputs kept.
+pub fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for the end of what was started; what hangs is killed, and fails.
+#[track_caller]
+pub fn end_of(child: Child) -> Run {
+    let (ended, waits) = channel::<()>();
+    let id = child.id().to_string();
+    let watch = std::thread::spawn(move || {
+        let hangs = waits.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if hangs {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        }
+        hangs
+    });
+    let run: Run = child.wait_with_output().unwrap().into();
+    drop(ended);
+    assert!(!watch.join().unwrap(), "it hangs: {run:?}");
+    run
+}
+
 /// Runs the program.
+#[track_caller]
 pub fn warm(words: &[&str]) -> Run {
-    command(words).output().unwrap().into()
+    end_of(start(command(words)))
 }
 
 /// Runs the program with something on standard input.
+#[track_caller]
 pub fn warm_with_input(words: &[&str], input: &str) -> Run {
-    let mut child = command(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = command(words);
+    command.stdin(Stdio::piped());
+    let mut child = start(command);
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap().into()
+    end_of(child)
+}
+
+/// Sends a signal, by name. The child must not have been waited for: its number is still its own.
+pub fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Asserts a one-line refusal that says `what`, and answers it.

@@ -68,12 +68,6 @@ impl Drop for Owner {
     }
 }
 
-/// Sends a signal.
-pub fn signal(child: &Child, signal: i32) {
-    let status = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status().unwrap();
-    assert!(status.success());
-}
-
 /// Waits until the world answers so to an expression.
 #[track_caller]
 pub fn await_answer(folder: &Folder, file: &str, expression: &str, answer: &str) {

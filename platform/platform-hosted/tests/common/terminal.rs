@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "room: a pseudo-terminal for tests")]
 #![allow(dead_code, reason = "each test program uses its part")]
 
+use crate::common::time::PATIENCE;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -85,7 +86,7 @@ impl Terminal {
                 self.seen += at + text.len();
                 return began.elapsed();
             }
-            let left = Duration::from_secs(30).saturating_sub(began.elapsed());
+            let left = PATIENCE.saturating_sub(began.elapsed());
             match self.pieces.recv_timeout(left) {
                 Ok(piece) => self.shown.push_str(&String::from_utf8_lossy(&piece)),
                 Err(_) => panic!("{text:?} was not shown in {:?}", self.shown),
@@ -114,7 +115,7 @@ impl Terminal {
     /// Waits for the program's end; answers its exit status.
     #[track_caller]
     pub fn await_end(&mut self) -> i32 {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code().unwrap_or(-1);

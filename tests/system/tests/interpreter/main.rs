@@ -5,6 +5,8 @@ mod cases;
 mod forged;
 mod limits;
 mod snapshots;
+#[path = "../../../common/time.rs"]
+mod time;
 mod world;
 
 use cases::{CASES, METHODS};
