@@ -70,7 +70,8 @@ fn commands_of_the_store_are_carried_out_where_the_world_is_open() {
     assert!(history.out.contains("now") && history.out.contains("other"), "{history:?}");
     assert_eq!(run(&folder, &["delete", &file, "other"]).status, 0);
     refused(&run(&folder, &["delete", &file, "other"]), 66, "no moment other");
-    assert_eq!(run(&folder, &["info", &file]).status, 0);
+    let info = run(&folder, &["info", &file]);
+    assert!(info.status == 0 && info.out.contains("it is open in another process"), "{info:?}");
     assert_eq!(run(&folder, &["check", &file]).status, 0);
     let source = folder.text("more.st");
     std::fs::write(&source, "Smalltalk at: #Loaded put: 9!\n").unwrap();

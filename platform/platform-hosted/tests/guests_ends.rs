@@ -146,7 +146,7 @@ fn an_owner_that_is_told_to_end_says_so_to_its_guests() {
     await_answer(&folder, &file, GUESTS, "2");
     signal(&owner.child, "TERM");
     let told: Run = guest.wait_with_output().unwrap().into();
-    refused(&told, 74, "was closed by the program that had it open");
+    refused(&told, 74, "was closed by the program that had it open; what was done is saved");
     drop(owner);
     assert_eq!(run(&folder, &["eval", &file, "Before"]).out, "3\n");
     assert_eq!(run(&folder, &["check", &file]).status, 0);

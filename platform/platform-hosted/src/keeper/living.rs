@@ -276,7 +276,8 @@ impl Living {
         let saved = self.save();
         self.guests.close_door();
         self.see_all_out(&saved);
-        let line = format!("{} was closed by the program that had it open", self.path().display());
+        let kept = if saved.is_ok() { "what was done is saved" } else { "what was done is not saved" };
+        let line = format!("{} was closed by the program that had it open; {kept}", self.path().display());
         self.guests.dismiss_all(&ToGuest::Refused(Exit::Io.number(), line));
         if let Err(failure) = saved {
             // Edits have room of their own in the file: they are kept where a snapshot is not.
