@@ -4,11 +4,16 @@
 //! - V1 A snapshot is asked for every two seconds while there is something to save, when much is
 //!   dirty, and at the end; between two requests the world runs.
 //! - V2 [`Saver::save`] returns `Ok` only if everything that was done is durable (K2).
+//! - V3 A [`Ticket`] is kept only by a snapshot that was begun after it was asked for, or when there
+//!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
+//! - V4 Moments are thinned each minute, and each so many commits: a world that only ever lives for
+//!   moments is thinned too.
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
 use alloc::format;
 use alloc::sync::Arc;
+use core::mem::replace;
 use image::{ImageError, Keep, ThinPolicy};
 use platform::Clock;
 use vm::heap::HeapError;
@@ -19,6 +24,8 @@ use vm::layout::PAGE_BYTES;
 const SAVE_EVERY_NS: u64 = 2_000_000_000;
 /// How often moments are thinned.
 const THIN_EVERY_NS: u64 = 60_000_000_000;
+/// After how many commits at most they are thinned, whoever made them.
+const THIN_EVERY_COMMITS: u64 = 16;
 /// Dirty bytes beyond which the world waits for the writer.
 const TOO_DIRTY_BYTES: usize = 256 << 20;
 /// A snapshot in writing may be older than what was done since; a failed one is tried once more.
@@ -33,22 +40,45 @@ pub enum Trouble {
     NotSaved(ImageError),
 }
 
+/// That what was done before it was asked for is to be durable (V3): the epoch that it was done in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u32);
+
 /// Decides when snapshots are made, and knows what became of them.
 pub struct Saver {
     desk: Option<Arc<dyn Desk>>,
     clock: Arc<dyn Clock>,
     saved_ns: u64,
     thinned_ns: u64,
+    /// How many times [`THIN_EVERY_COMMITS`] had been committed when it was last looked.
+    rounds: u64,
     failed: Option<ImageError>,
     told: bool,
     tell: Log,
+    /// Epochs: the last whose snapshot was begun here, that failed, that is wanted.
+    begun: u32,
+    lost: u32,
+    wanted: u32,
 }
 
 impl Saver {
     /// A saver at a desk, or without one: then nothing is saved. `tell` shows a line to the user.
     pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, tell: Log) -> Saver {
         let now = clock.monotonic_ns();
-        Saver { desk, clock, saved_ns: now, thinned_ns: now, failed: None, told: false, tell }
+        let rounds = desk.as_ref().map_or(0, |desk| commits(desk) / THIN_EVERY_COMMITS);
+        Saver {
+            desk,
+            clock,
+            saved_ns: now,
+            thinned_ns: now,
+            rounds,
+            failed: None,
+            told: false,
+            tell,
+            begun: 0,
+            lost: 0,
+            wanted: 0,
+        }
     }
 
     /// When the world wants to be saved next, if it does, in monotonic nanoseconds: not for what
@@ -81,18 +111,29 @@ impl Saver {
             self.wait(vm, &desk);
         }
         if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-            self.thinned_ns = now;
-            desk.ask_thinning(&ThinPolicy::usual(vm.heap.used_bytes() as u64), self.clock.wall_ns());
+            self.thin(vm, &desk);
         }
-        if !desk.is_busy() && (is_due || wants.flip || is_journal_pressed(&desk)) {
+        let is_wanted = self.wanted >= vm.heap.space().epoch();
+        if !desk.is_busy() && (is_due || wants.flip || is_wanted || is_journal_pressed(&desk)) {
             self.begin(vm, &desk)?;
         }
         Ok(())
     }
 
+    fn thin(&mut self, vm: &Vm, desk: &Arc<dyn Desk>) {
+        self.thinned_ns = self.clock.monotonic_ns();
+        desk.ask_thinning(&ThinPolicy::usual(vm.heap.used_bytes() as u64), self.clock.wall_ns());
+    }
+
     fn begin(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) -> Result<(), Trouble> {
         self.saved_ns = self.clock.monotonic_ns();
+        // This commit and the one that closes the file count too: the session may make no other.
+        let rounds = (commits(desk) + 2) / THIN_EVERY_COMMITS;
+        if rounds != replace(&mut self.rounds, rounds) {
+            self.thin(vm, desk);
+        }
         let frozen = vm.flip().map_err(Trouble::Heap)?;
+        self.begun = frozen.epoch();
         let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
         if let Err(error) = desk.begin(snapshot) {
             let outcome = settle(&mut vm.heap, Err(error));
@@ -135,7 +176,7 @@ impl Saver {
                     (self.tell)(&format!("the world could not be saved: {error}; trying again"));
                     self.told = true;
                 }
-                self.failed = Some(error);
+                (self.failed, self.lost) = (Some(error), self.begun);
             }
         }
     }
@@ -162,6 +203,27 @@ impl Saver {
         }
     }
 
+    /// Asks that what was done so far be durable soon; the world runs on, and [`Saver::kept`] tells.
+    pub fn ask(&mut self, vm: &Vm) -> Ticket {
+        let Some(desk) = self.desk.clone() else { return Ticket(0) };
+        let space = vm.heap.space();
+        if self.failed.is_none() && !self.has_something_to_save(vm) && is_settled(&desk) {
+            return Ticket(space.frozen().map_or(0, |frozen| frozen.epoch()));
+        }
+        self.wanted = space.epoch();
+        Ticket(self.wanted)
+    }
+
+    /// Whether a ticket was kept, or why not; `None` while that is not known.
+    pub fn kept(&self, vm: &Vm, Ticket(epoch): Ticket) -> Option<Result<(), Trouble>> {
+        if vm.heap.space().thawed_epoch() >= epoch {
+            return Some(Ok(()));
+        }
+        // The snapshot of a program in the world may have taken it up since: then that one counts.
+        let failed = self.failed.as_ref().filter(|_| self.lost >= epoch);
+        failed.map(|error| Err(Trouble::NotSaved(error.clone())))
+    }
+
     /// Begins a snapshot now, if there is something to save, after the one in writing.
     pub fn save_soon(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
         let Some(desk) = self.desk.clone() else { return Ok(()) };
@@ -172,6 +234,13 @@ impl Saver {
         }
         if self.has_something_to_save(vm) { self.begin(vm, &desk) } else { Ok(()) }
     }
+}
+
+/// The number of the newest commit.
+fn commits(desk: &Arc<dyn Desk>) -> u64 {
+    let mut number = 0;
+    desk.with_world(&mut |world| number = world.head().number.0.into());
+    number
 }
 
 /// Whether the journal should be relieved by a snapshot.

@@ -221,7 +221,8 @@ impl Desk {
             return Work::Commit;
         }
         if state.ending {
-            return Work::End;
+            // One round of a thinning that was asked for is still done: a session may be too short for more.
+            return state.thinning.take().map_or(Work::End, |(policy, wall_ns)| Work::Thin(policy, wall_ns));
         }
         match &state.thinning {
             Some((policy, wall_ns)) => Work::Thin(policy.clone(), *wall_ns),

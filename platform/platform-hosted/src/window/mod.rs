@@ -25,6 +25,7 @@ use shower::Shower;
 use parking_lot::Mutex;
 use raster::{Display, WindowWish};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use winit::event_loop::{EventLoop, EventLoopProxy};
 
 /// What the machine's thread tells the window's.
@@ -41,6 +42,8 @@ enum Order {
     Title(platform::Handle, String),
     /// Bring it to the front.
     Raise(platform::Handle),
+    /// Bring all of them there.
+    RaiseAll,
     /// The pointer's shape.
     Pointer(platform::Handle, u8),
     /// Where text is awaited, in 1/64 logical pixels.
@@ -51,7 +54,11 @@ enum Order {
 
 /// Where a machine shows its windows, or why it cannot.
 #[derive(Clone)]
-pub struct Port(Result<EventLoopProxy<Order>, String>);
+pub struct Port {
+    proxy: Result<EventLoopProxy<Order>, String>,
+    /// How many windows are shown.
+    shown: Arc<AtomicUsize>,
+}
 
 impl std::fmt::Debug for Port {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,12 +69,18 @@ impl std::fmt::Debug for Port {
 impl Port {
     /// A port without a display.
     pub fn none(why: impl Into<String>) -> Port {
-        Port(Err(why.into()))
+        Port { proxy: Err(why.into()), shown: Arc::default() }
+    }
+
+    /// Brings the windows that are shown to the front; `false` if there are none.
+    pub fn raise(&self) -> bool {
+        let Ok(proxy) = &self.proxy else { return false };
+        self.shown.load(Ordering::SeqCst) > 0 && proxy.send_event(Order::RaiseAll).is_ok()
     }
 
     /// Whether there is a display, or why not.
     pub fn availability(&self) -> Result<(), &str> {
-        self.0.as_ref().map(|_| ()).map_err(String::as_str)
+        self.proxy.as_ref().map(|_| ()).map_err(String::as_str)
     }
 }
 
@@ -100,12 +113,13 @@ fn event_loop() -> Result<EventLoop<Order>, String> {
 pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static) -> T {
     let event_loop = match event_loop() {
         Ok(event_loop) => event_loop,
-        Err(why) => return command(Port(Err(why))),
+        Err(why) => return command(Port::none(why)),
     };
     // Before the thread starts: it inherits what is blocked, and takes signals by a thread of its own.
     block_signals();
     let proxy = event_loop.create_proxy();
-    let (port, at_end) = (Port(Ok(proxy.clone())), proxy);
+    let shown = Arc::<AtomicUsize>::default();
+    let (port, at_end) = (Port { proxy: Ok(proxy.clone()), shown: shown.clone() }, proxy);
     let body = move || {
         let answer = command(port);
         // A loop that is gone needs no end.
@@ -121,7 +135,7 @@ pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static)
             std::process::exit(crate::cli::Exit::Io.number().into());
         }
     };
-    let mut shower = Shower::default();
+    let mut shower = Shower::counting(shown);
     if let Err(error) = event_loop.run_app(&mut shower) {
         shower.lost(&error.to_string());
     }

@@ -1,6 +1,7 @@
 //! The program at a terminal of its own, as a person would use it.
 
 #![allow(unsafe_code, reason = "room: a pseudo-terminal for tests")]
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use crate::common::time::PATIENCE;
 use std::fs::File;

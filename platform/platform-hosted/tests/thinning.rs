@@ -1,0 +1,31 @@
+//! The file of a world that only ever lives for moments does not grow for ever: what its moments hold
+//! beyond the budget is let go all the same.
+
+mod common;
+
+use common::{Folder, warm};
+
+/// Bytes that each session writes anew: the budget for moments of a small world is 256 MB.
+const PIECE: usize = 16 << 20;
+const SESSIONS: usize = 48;
+/// The budget, what is made between two thinnings, and the world.
+const MOST: u64 = (256 << 20) + 20 * PIECE as u64;
+
+fn length(world: &str) -> u64 {
+    std::fs::metadata(world).expect("the file").len()
+}
+
+#[test]
+fn sessions_of_one_line_are_thinned() {
+    let folder = Folder::new("thin-lines");
+    let world = folder.world("a.world");
+    let piece = format!("(Smalltalk at: #Piece put: (ByteArray new: {PIECE})) size");
+    assert_eq!(warm(&["eval", &world, &piece]).status, 0);
+    for n in 1..=SESSIONS {
+        let run = warm(&["eval", &world, &format!("1 to: Piece size by: 4096 do: [ :at | Piece at: at put: {n} ]")]);
+        assert_eq!(run.status, 0, "{run:?}");
+    }
+    assert!(length(&world) < MOST, "{} bytes", length(&world));
+    assert_eq!(warm(&["eval", &world, "Piece first"]).out, format!("{SESSIONS}\n"));
+    assert_eq!(warm(&["check", &world]).status, 0);
+}
