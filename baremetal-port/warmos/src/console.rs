@@ -127,8 +127,16 @@ impl Service for Console {
 
     fn call(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
         let operation = ConsoleOperation::from_code(request.operation);
+        let operation = operation.ok_or(Refusal::UnknownOperation)?;
+        if request.handle.is_some() {
+            // There are no guests here.
+            return Err(Refusal::Stale);
+        }
         let mut fields = Fields::new(request.bytes);
-        let bytes = match operation.ok_or(Refusal::UnknownOperation)? {
+        let bytes = match operation {
+            ConsoleOperation::End => return Err(Refusal::Malformed("no handle".into())),
+            // The interrupt key of the serial line is the only one.
+            ConsoleOperation::Notices => vec![0],
             ConsoleOperation::Read => self.read(fields.u32()? as usize, request.semaphore)?,
             ConsoleOperation::WriteOut | ConsoleOperation::WriteError => {
                 serial::write(fields.bytes());

@@ -68,6 +68,7 @@ pub struct Space {
     places: SideHalves,
     dirty: Vec<PageIndex>,
     epoch: u32,
+    thawed: u32,
     frozen: Option<Arc<Frozen>>,
     faults: SpaceFaults,
     copied_aside: u64,
@@ -93,6 +94,7 @@ impl Space {
             places: SideHalves::reserve(memory, pages)?,
             dirty: Vec::new(),
             epoch: 1,
+            thawed: 0,
             frozen: None,
             faults: SpaceFaults::default(),
             copied_aside: 0,
@@ -205,7 +207,15 @@ impl Space {
 
     /// The frozen epoch is durable, or nobody writes it: its copies may go.
     pub fn thaw(&mut self) {
-        self.frozen = None;
+        if let Some(frozen) = self.frozen.take() {
+            self.thawed = frozen.epoch();
+        }
+    }
+
+    /// The newest epoch that was thawed, 0 before the first: what was stored up to its end is durable,
+    /// where a store acknowledges before the thaw.
+    pub fn thawed_epoch(&self) -> u32 {
+        self.thawed
     }
 
     /// The frozen epoch was not written: its pages become dirty in the running one (I4).

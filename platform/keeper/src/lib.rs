@@ -24,4 +24,4 @@ mod saver;
 pub use calendar::date_text;
 pub use desk::{Desk, Outcome};
 pub use host::{Host, Log, find_moment, heap_words, kind, settle, snapshot_of};
-pub use saver::{Saver, Trouble};
+pub use saver::{Saver, Ticket, Trouble};

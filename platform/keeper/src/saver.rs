@@ -4,7 +4,9 @@
 //! - V1 A snapshot is asked for every two seconds while there is something to save, when much is
 //!   dirty, and at the end; between two requests the world runs.
 //! - V2 [`Saver::save`] returns `Ok` only if everything that was done is durable (K2).
-//! - V3 Moments are thinned each minute, and each so many commits: a world that only ever lives for
+//! - V3 A [`Ticket`] is kept only by a snapshot that was begun after it was asked for, or when there
+//!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
+//! - V4 Moments are thinned each minute, and each so many commits: a world that only ever lives for
 //!   moments is thinned too.
 
 use crate::desk::{Desk, Outcome};
@@ -38,6 +40,10 @@ pub enum Trouble {
     NotSaved(ImageError),
 }
 
+/// That what was done before it was asked for is to be durable (V3): the epoch that it was done in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u32);
+
 /// Decides when snapshots are made, and knows what became of them.
 pub struct Saver {
     desk: Option<Arc<dyn Desk>>,
@@ -49,6 +55,10 @@ pub struct Saver {
     failed: Option<ImageError>,
     told: bool,
     tell: Log,
+    /// Epochs: the last whose snapshot was begun here, that failed, that is wanted.
+    begun: u32,
+    lost: u32,
+    wanted: u32,
 }
 
 impl Saver {
@@ -56,7 +66,19 @@ impl Saver {
     pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, tell: Log) -> Saver {
         let now = clock.monotonic_ns();
         let rounds = desk.as_ref().map_or(0, |desk| commits(desk) / THIN_EVERY_COMMITS);
-        Saver { desk, clock, saved_ns: now, thinned_ns: now, rounds, failed: None, told: false, tell }
+        Saver {
+            desk,
+            clock,
+            saved_ns: now,
+            thinned_ns: now,
+            rounds,
+            failed: None,
+            told: false,
+            tell,
+            begun: 0,
+            lost: 0,
+            wanted: 0,
+        }
     }
 
     /// When the world wants to be saved next, if it does, in monotonic nanoseconds: not for what
@@ -91,7 +113,8 @@ impl Saver {
         if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
             self.thin(vm, &desk);
         }
-        if !desk.is_busy() && (is_due || wants.flip || is_journal_pressed(&desk)) {
+        let is_wanted = self.wanted >= vm.heap.space().epoch();
+        if !desk.is_busy() && (is_due || wants.flip || is_wanted || is_journal_pressed(&desk)) {
             self.begin(vm, &desk)?;
         }
         Ok(())
@@ -110,6 +133,7 @@ impl Saver {
             self.thin(vm, desk);
         }
         let frozen = vm.flip().map_err(Trouble::Heap)?;
+        self.begun = frozen.epoch();
         let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
         if let Err(error) = desk.begin(snapshot) {
             let outcome = settle(&mut vm.heap, Err(error));
@@ -152,7 +176,7 @@ impl Saver {
                     (self.tell)(&format!("the world could not be saved: {error}; trying again"));
                     self.told = true;
                 }
-                self.failed = Some(error);
+                (self.failed, self.lost) = (Some(error), self.begun);
             }
         }
     }
@@ -177,6 +201,27 @@ impl Saver {
             None => Ok(()),
             Some(error) => Err(Trouble::NotSaved(error.clone())),
         }
+    }
+
+    /// Asks that what was done so far be durable soon; the world runs on, and [`Saver::kept`] tells.
+    pub fn ask(&mut self, vm: &Vm) -> Ticket {
+        let Some(desk) = self.desk.clone() else { return Ticket(0) };
+        let space = vm.heap.space();
+        if self.failed.is_none() && !self.has_something_to_save(vm) && is_settled(&desk) {
+            return Ticket(space.frozen().map_or(0, |frozen| frozen.epoch()));
+        }
+        self.wanted = space.epoch();
+        Ticket(self.wanted)
+    }
+
+    /// Whether a ticket was kept, or why not; `None` while that is not known.
+    pub fn kept(&self, vm: &Vm, Ticket(epoch): Ticket) -> Option<Result<(), Trouble>> {
+        if vm.heap.space().thawed_epoch() >= epoch {
+            return Some(Ok(()));
+        }
+        // The snapshot of a program in the world may have taken it up since: then that one counts.
+        let failed = self.failed.as_ref().filter(|_| self.lost >= epoch);
+        failed.map(|error| Err(Trouble::NotSaved(error.clone())))
     }
 
     /// Begins a snapshot now, if there is something to save, after the one in writing.

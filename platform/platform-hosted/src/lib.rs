@@ -3,7 +3,8 @@
 //!
 //! Invariants
 //! - H1 Nothing here knows what an object or a method means; the world says what to do.
-//! - H2 Statics exist only where a signal handler must find something (`memory::faults`).
+//! - H2 Statics exist only where a signal handler must find something (`memory::faults`), and for
+//!   the one thread that takes signals (`keeper::signals`).
 //!
 //! Unsafe rooms: `memory` (mappings, userfaultfd, signal handlers), `sys` (calls of the C library),
 //! `keeper::signals` (signals taken by a thread), `phase` (two bytes in a shared file),
@@ -12,6 +13,7 @@
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("the hosted port runs on Linux on x86-64 only; see README, limits");
 
+pub mod attach;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -242,3 +242,21 @@ impl TerminalMode {
         unsafe { libc::tcsetattr(0, libc::TCSADRAIN, &self.0) };
     }
 }
+
+/// The user for whom this process works.
+pub fn user() -> u32 {
+    // SAFETY: no arguments, and it never fails.
+    unsafe { libc::geteuid() }
+}
+
+/// The user at the other end of a local socket.
+pub fn peer(of: &std::os::unix::net::UnixStream) -> io::Result<u32> {
+    // SAFETY: Y1; `peer` is plain data, and it and its length are valid for the whole call.
+    unsafe {
+        let mut peer: libc::ucred = std::mem::zeroed();
+        let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+        let into = (&raw mut peer).cast();
+        checked(libc::getsockopt(of.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, into, &mut length))?;
+        Ok(peer.uid)
+    }
+}

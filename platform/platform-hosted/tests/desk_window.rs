@@ -103,6 +103,41 @@ fn every_key_is_there_after_a_kill_and_the_window_opens_as_it_was() {
 }
 
 #[test]
+fn other_commands_are_guests_of_a_window_and_a_debugger_outlives_its_closing() {
+    let folder = Folder::new("desk-guests");
+    let world = folder.world("guests.world");
+    let screen = Screen::start(&folder.path(""), 1280, 800);
+    let child = open(&screen, &world);
+    types(&screen, "OrderedCollection new removeFirst");
+    keys(&screen, "ctrl+p");
+    let stopped = "(Desk current toolOf: DebuggerView suchThat: [ :each | each model isStopped ]) notNil";
+    awaits(&world, stopped, "true");
+    assert_eq!(asks(&world, "Smalltalk at: #Said put: Session current isGuest"), "true");
+    assert_eq!(warm(&["name", &world, "while it is open"]).status, 0);
+    let script = folder.text("script.st");
+    std::fs::write(&script, "Session current stdout nextPutAll: Session current stdin upToEnd. Smalltalk exit: 3").expect("a script");
+    let run = common::warm_with_input(&["run", &world, &script], "through");
+    assert_eq!((run.status, run.out.as_str()), (3, "through"), "{}", run.err);
+    // A second one brings the window to the front, and is done.
+    let mut second = command(&["open", &world]);
+    let second = second.env("DISPLAY", &screen.name).env_remove("WAYLAND_DISPLAY").output().expect("warm starts");
+    assert!(second.status.success() && second.stdout.is_empty() && second.stderr.is_empty(), "{second:?}");
+    assert_eq!(screen.windows(&["--name", "guests.world"]).len(), 1);
+    keys(&screen, "ctrl+q");
+    ends_well(child);
+    assert_eq!(asks(&world, "Smalltalk at: #Said"), "true");
+    assert!(warm(&["history", &world]).out.contains("while it is open"));
+    // The process that met the error worked for the window's session, and still stands where it stood.
+    assert_eq!(asks(&world, stopped), "true");
+    let child = open(&screen, &world);
+    keys(&screen, "ctrl+q");
+    ends_well(child);
+    assert_eq!(asks(&world, stopped), "true");
+    let process = "(Desk current toolOf: DebuggerView suchThat: [ :each | true ]) model process";
+    assert_eq!(asks(&world, &format!("{process} isSuspended and: [ {process} suspendedContext notNil ]")), "true");
+}
+
+#[test]
 fn closing_without_saving_goes_back_to_the_moment_of_opening() {
     let folder = Folder::new("desk-unsaved");
     let world = folder.world("unsaved.world");

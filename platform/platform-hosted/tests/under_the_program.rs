@@ -91,6 +91,28 @@ fn a_full_disk_is_told_in_one_line_and_the_world_goes_on_and_is_saved_later() {
 }
 
 #[test]
+fn a_guest_is_told_that_what_it_did_was_not_saved() {
+    let folder = Folder::new("full-guest");
+    let file = folder.world("a.world");
+    let mut owner = Talker::with_input(command(&["repl", &file]));
+    owner.say("Stdio stdout nextPutAll: 'open'; lf; flush\n");
+    owner.await_line("open");
+    limit(&owner.child, std::fs::metadata(&file).unwrap().len());
+    let run = warm(&["eval", &file, "Smalltalk at: #Big put: (Array new: 1000000 withAll: 7). 1"]);
+    assert_eq!((run.status, run.out.as_str()), (75, "1\n"), "{run:?}");
+    assert!(run.err.contains("not saved") && run.err.lines().count() == 1, "{run:?}");
+    // One that fails by itself keeps its status.
+    let run = warm(&["eval", &file, "Smalltalk at: #Small put: 1. Smalltalk exit: 3"]);
+    assert_eq!((run.status, run.err.as_str()), (3, ""), "{run:?}");
+    limit(&owner.child, libc::RLIM_INFINITY);
+    let run = warm(&["eval", &file, "Big size + Small"]);
+    assert_eq!((run.status, run.out.as_str()), (0, "1000001\n"), "{run:?}");
+    // SIGKILL: what the last one was told is so.
+    owner.kill();
+    assert_eq!(warm(&["eval", &file, "Big size + Small"]).out, "1000001\n");
+}
+
+#[test]
 fn a_disk_that_stays_full_ends_with_unsaved_and_what_was_acknowledged() {
     let folder = Folder::new("stays-full");
     let file = folder.world("a.world");
@@ -140,7 +162,7 @@ fn a_file_that_is_moved_while_open_keeps_what_is_done() {
     let (file, other) = (folder.world("a.world"), folder.text("b.world"));
     let talker = waiting(&file);
     std::fs::rename(&file, &other).unwrap();
-    refused(&warm(&["eval", &other, "3"]), 69, "open in another process");
+    assert_eq!(warm(&["eval", &other, "3"]).out, "3\n");
     goes_on(talker, "was moved or deleted");
     assert_eq!(warm(&["eval", &other, "Kept"]).out, "42\n");
 }

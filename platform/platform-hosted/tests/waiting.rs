@@ -76,3 +76,39 @@ fn a_program_that_waits_for_standard_input_ends_by_a_signal() {
         assert_eq!(warm(&["eval", &file, "Kept"]).out, format!("{kept}\n"));
     }
 }
+
+#[test]
+fn processes_that_worked_for_a_session_end_with_it() {
+    let folder = Folder::new("reaped");
+    let file = folder.world("a.world");
+    // The process that minds delays begins with the first one.
+    let count = "(Delay forMilliseconds: 1) wait. Smalltalk garbageCollect. (Process allInstances reject: [ :each | each isTerminated ]) size";
+    let before = warm(&["eval", &file, count]);
+    assert_eq!(before.status, 0, "{before:?}");
+    // Waiting for a time, for a semaphore, ready, and in the middle of something to be ensured.
+    let forks = "[ [ true ] whileTrue: [ (Delay forSeconds: 1) wait ] ] fork. [ Semaphore new wait ] fork. \
+        [ [ true ] whileTrue ] forkAt: 20. \
+        [ [ (Delay forSeconds: 60) wait ] ensure: [ Smalltalk at: #Ensured put: (Smalltalk at: #Ensured ifAbsent: [ 0 ]) + 1 ] ] fork. \
+        (Delay forMilliseconds: 50) wait. #forked";
+    for _ in 0..4 {
+        let run = warm(&["eval", &file, forks]);
+        assert_eq!((run.status, run.out.as_str()), (0, "#forked\n"), "{run:?}");
+        let run = common::warm_with_input(&["repl", &file], &format!("{forks}\n"));
+        assert_eq!(run.status, 0, "{run:?}");
+    }
+    let after = warm(&["eval", &file, count]);
+    assert_eq!(after.out, before.out, "{after:?}");
+    assert_eq!(warm(&["eval", &file, "Ensured"]).out, "8\n");
+    // Delays still work: nobody died holding what guards them.
+    assert_eq!(warm(&["eval", &file, "(Delay forMilliseconds: 10) wait. 5"]).out, "5\n");
+}
+
+#[test]
+fn what_the_store_refuses_is_told_to_the_program() {
+    let folder = Folder::new("refusals");
+    let file = folder.world("a.world");
+    let run = warm(&["eval", &file, "[ Moment delete: 'nowhere' ] on: Error do: [ :error | error messageText ]"]);
+    assert!(run.out.contains("no moment nowhere"), "{run:?}");
+    let run = warm(&["eval", &file, "Smalltalk snapshot", "--no-save"]);
+    assert!(run.status == 1 && run.err.contains("this world is not saved here"), "{run:?}");
+}

@@ -57,13 +57,17 @@ operations! {
 }
 
 operations! {
-    /// Service `console`. Refusals: `closed`, `io`.
+    /// Service `console`. Where a handle is given it is a guest's: a command of another process, with a
+    /// session of its own in this world; without one it is the console of the program itself. A port
+    /// without guests refuses every handle as stale. Refusals: `closed`, `io`.
     ConsoleOperation {
         1 Read "u32 count" "bytes, empty at the end" "Reads at most so many bytes of standard input; would block: the semaphore is signalled when there are some.";
-        2 WriteOut "bytes" "" "Writes to standard output.";
-        3 WriteError "bytes" "" "Writes to standard error.";
+        2 WriteOut "bytes" "" "Writes to standard output; would block where a guest does not read: the semaphore is signalled.";
+        3 WriteError "bytes" "" "Writes to standard error, as WriteOut.";
         4 IsTerminal "u8: 0 input, 1 output, 2 error" "u8" "Whether a person sits there.";
         5 Extent "" "u32 columns, u32 rows" "The size of the terminal; 80 by 24 if unknown.";
+        6 End "handle, i64 status" "" "The session of a guest ended; it is told once all is durable.";
+        7 Notices "" "per notice: u8 0 the interrupt key of the program's own terminal; or 1 that of a guest, 2 a guest left, and 16 bytes handle" "What happened since the last time that the interrupt semaphore was signalled for.";
     }
 }
 

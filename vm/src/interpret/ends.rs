@@ -19,7 +19,7 @@ impl Vm {
 
     /// Remembers how a process ended, for whoever waits for it.
     pub(super) fn note_ended(&mut self, serial: i64, ended: Ended) {
-        if self.awaited != serial {
+        if self.awaited != serial && !self.attended.contains(&serial) {
             if let Ended::Value(handle) = ended {
                 self.release(handle);
             }

@@ -5,8 +5,8 @@
 //!
 //! Rooms: `code` and `codes` (methods made ready to run), `stack` (frames, drawn there), `run` (the
 //! loop), `send` (lookup and activation), `returns` (`^`, unwinding), `contexts` (frames as
-//! objects), `images` (frames in a snapshot), `process` (scheduling, polls), `start` and
-//! `outside` (what a port calls), `ends`, `quota`, `symbols`, `trace`, `vm` (the machine itself).
+//! objects), `images` (frames in a snapshot), `process` (scheduling, polls), `sessions`
+//! (for whom a process works), `start` and `outside` (what a port calls), `ends`, `quota`, `symbols`, `trace`, `vm` (the machine itself).
 //!
 //! Must not know: files, source text, what a primitive does.
 
@@ -23,6 +23,7 @@ mod quota;
 mod returns;
 mod run;
 mod send;
+mod sessions;
 mod stack;
 mod start;
 mod symbols;

@@ -8,7 +8,6 @@
 use super::vm::{Handle, HostValue, Vm};
 use crate::heap::Wants;
 use crate::layout::KnownObject;
-use alloc::string::String;
 use alloc::vec::Vec;
 use image::PageIndex;
 
@@ -37,6 +36,13 @@ impl Vm {
         (word.is_reference() && word != self.nil).then(|| self.hold(word))
     }
 
+    /// Whether an object understands a message: what a port asks of a world that may be older than it.
+    pub fn understands(&mut self, handle: Handle, selector: &str) -> bool {
+        let selector = self.symbol(selector);
+        let class = self.class_index(self.held(handle));
+        selector != self.nil && !self.lookup(class, selector).is_null()
+    }
+
     /// Handles on the elements of a known Array.
     pub fn known_elements(&mut self, known: KnownObject) -> Vec<Handle> {
         let array = self.known(known);
@@ -48,22 +54,22 @@ impl Vm {
         handles
     }
 
-    /// As [`Vm::spawn`], for the newest session that the world lists, if it lists one.
-    pub fn spawn_for_newest_session(
-        &mut self,
-        receiver: Handle,
-        selector: &str,
-        arguments: &[Handle],
-    ) -> Result<i64, String> {
-        let sessions = self.known_elements(KnownObject::Sessions);
-        let serial = self.spawn(receiver, selector, arguments, sessions.last().copied());
-        sessions.into_iter().for_each(|session| self.release(session));
-        serial
-    }
-
     /// Makes [`Vm::run`] return when the process ends; its end is kept for [`Vm::take_ended`].
     pub fn watch(&mut self, serial: i64) {
         self.awaited = serial;
+    }
+
+    /// Keeps the end of one more process for [`Vm::take_ended`], whichever is watched.
+    pub fn attend(&mut self, serial: i64) {
+        self.attended.insert(serial);
+    }
+
+    /// Wants to know no longer how a process ends.
+    pub fn forsake(&mut self, serial: i64) {
+        self.attended.remove(&serial);
+        if let Some(super::vm::Ended::Value(handle)) = self.ended.remove(&serial) {
+            self.release(handle);
+        }
     }
 
     /// Makes lost objects of what stands on pages that were found lost, before anything else happens;

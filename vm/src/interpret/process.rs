@@ -180,7 +180,7 @@ impl Vm {
     // ---- lists
 
     /// The ready list of a priority; the scheduler's queues are made if the world has none.
-    fn ready_list(&self, priority: i64) -> Option<Word> {
+    pub(super) fn ready_list(&self, priority: i64) -> Option<Word> {
         let scheduler = self.known(KnownObject::Processor);
         let lists = self.slot_of(scheduler, 0)?;
         self.slot_of(lists, (priority.clamp(1, PRIORITIES) - 1) as usize)
@@ -212,7 +212,7 @@ impl Vm {
         true
     }
 
-    fn append(&mut self, list: Word, item: Word, first: bool) {
+    pub(super) fn append(&mut self, list: Word, item: Word, first: bool) {
         let nil = self.nil;
         let (head, tail) = (self.slot(list, list::FIRST), self.slot(list, list::LAST));
         self.put(item, process::MY_LIST, list);
@@ -230,7 +230,7 @@ impl Vm {
         }
     }
 
-    fn take_first(&mut self, list: Word) -> Option<Word> {
+    pub(super) fn take_first(&mut self, list: Word) -> Option<Word> {
         let nil = self.nil;
         let first = self.heap.resolve(self.slot(list, list::FIRST));
         if first == nil || !self.is_process(first) {
@@ -339,40 +339,6 @@ impl Vm {
         if let Some(list) = self.ready_list(priority) {
             self.append(list, item, first);
         }
-    }
-
-    // ---- after an opening
-
-    /// Whether a process works for a session that ended with the program.
-    fn is_of_earlier_session(&self, item: Word) -> bool {
-        self.integer_of(item, process::SERIAL).unwrap_or(0) < self.opening_serial
-            && self.slot_of(item, process::SESSION).is_some_and(|session| session != self.nil)
-    }
-
-    /// A world was opened: its own processes go on, those of earlier sessions stay suspended until
-    /// somebody resumes them. Answers how many of those were ready or running.
-    pub fn reopen(&mut self) -> usize {
-        self.opening_serial = self.next_process_serial;
-        let mut stale = 0;
-        for priority in 1..=PRIORITIES {
-            let Some(list) = self.ready_list(priority) else { continue };
-            let mut kept = alloc::vec::Vec::new();
-            while let Some(item) = self.take_first(list) {
-                if self.is_of_earlier_session(item) {
-                    self.set_state(item, state::SUSPENDED);
-                    stale += 1;
-                } else {
-                    kept.push(item);
-                }
-            }
-            kept.into_iter().for_each(|item| self.append(list, item, false));
-        }
-        let active = self.slot_of(self.known(KnownObject::Processor), 1).unwrap_or(self.nil);
-        if self.is_process(active) && self.state_of(active) == state::RUNNING {
-            stale += usize::from(self.is_of_earlier_session(active));
-            self.make_ready(active, true);
-        }
-        stale
     }
 
     // ---- switching

@@ -129,7 +129,11 @@ impl Vm {
 
     /// How a process ended, if it has.
     pub fn take_ended(&mut self, serial: i64) -> Option<Ended> {
-        self.ended.remove(&serial)
+        let ended = self.ended.remove(&serial);
+        if ended.is_some() {
+            self.attended.remove(&serial);
+        }
+        ended
     }
 
     /// Runs processes until the budget (in polls: sends and backward jumps) is spent, all of them

@@ -272,6 +272,8 @@ pub struct Vm {
     pub(crate) opening_serial: i64,
     pub(crate) ended: BTreeMap<i64, Ended>,
     pub(crate) awaited: i64,
+    /// Serials of further processes whose end somebody wants to know.
+    pub(crate) attended: alloc::collections::BTreeSet<i64>,
     pub(crate) end: Option<RunEnd>,
     pub(crate) budget: Option<u64>,
     pub(crate) timer: Option<u64>,
@@ -379,6 +381,7 @@ impl Vm {
             opening_serial: 0,
             ended: BTreeMap::new(),
             awaited: 0,
+            attended: alloc::collections::BTreeSet::new(),
             end: None,
             budget: None,
             timer: None,

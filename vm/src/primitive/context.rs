@@ -247,7 +247,8 @@ fn push_call(vm: &mut Vm, _: usize) -> Outcome {
     if !vm.is_a(vm.top(0), KnownClass::BlockClosure) {
         return WRONG;
     }
-    if vm.stack_of(process).is_none_or(|stack| stack.fp != frame) {
+    // What was pushed before and has not run yet comes after: its frame is the machine's own.
+    if vm.stack_of(process).is_none_or(|stack| Vm::world_frame(stack, stack.fp) != frame) {
         return Outcome::Decline(Reason::Named("notTop"));
     }
     on_stack(vm, 1, |vm, _, closure| {

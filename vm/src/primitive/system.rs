@@ -30,6 +30,8 @@ pub(super) const ENTRIES: Entries = &[
     ("debugPrint", debug_print),
     ("quotas", quotas),
     ("ephemeronsFired", ephemerons_fired),
+    ("sessionProcesses", session_processes),
+    ("refusalText", refusal_text),
     ("runCount", run_count),
     ("runCounts", run_counts),
     ("countRuns", count_runs),
@@ -452,4 +454,15 @@ fn count_runs(vm: &mut Vm, _: usize) -> Outcome {
         return WRONG;
     }
     Outcome::Value(vm.boolean(was))
+}
+
+fn session_processes(vm: &mut Vm, _: usize) -> Outcome {
+    let session = vm.heap.resolve(vm.top(0));
+    let processes = vm.workers_of(session);
+    vm.answer_list(&processes)
+}
+
+fn refusal_text(vm: &mut Vm, _: usize) -> Outcome {
+    let text = core::mem::take(&mut vm.last_refusal);
+    build(vm, &if text.is_empty() { HostValue::Nil } else { HostValue::Text(text) })
 }

@@ -204,6 +204,8 @@ primitives! {
         debugPrint 1 "Writes a string to the machine's own log.";
         quotas 1 "Array {bytecodes or nil. bytes or nil}: limits of the calling process's session.";
         ephemeronsFired 0 "Takes the ephemerons that were fired: Array.";
+        sessionProcesses 1 "The processes that go on by themselves for a session, but for the caller and the one whose end the machine waits for: Array.";
+        refusalText 0 "What the last refusal of a service or the store said for the user, or nil.";
         runCount 1 "How often a method ran since counting began; declines while runs are not counted.";
         runCounts 1 "The same of each method of an Array: Array of integers.";
         countRuns 1 "Begins (true) or ends (false) the counting of runs; answers whether they were counted.";

@@ -17,6 +17,11 @@ macro_rules! exits {
             /// Code and meaning, for the help text.
             pub const TABLE: &'static [(u8, &'static str)] = &[$(($code, $doc)),*];
 
+            /// What a number means.
+            pub const fn of(number: u8) -> Exit {
+                match number { $($code => Exit::$name,)* other => Exit::World(other) }
+            }
+
             /// The number.
             pub const fn number(self) -> u8 {
                 match self { $(Exit::$name => $code,)* Exit::World(code) => code }

@@ -97,11 +97,11 @@ commands! {
         "warm new garden.world" [];
     Open "open" "FILE [ARG…]" (1, ANY)
         "Open a world: its main handler if it has one, else the prompt."
-        "This is what the first line of a world's file calls when the file is executed. `warm FILE` is the same. What happens is saved every two seconds and at the end."
+        "This is what the first line of a world's file calls when the file is executed. `warm FILE` is the same. What happens is saved every two seconds and at the end. Where it is open already, its window comes to the front; without one you talk to it there."
         "warm garden.world" [NO_SAVE];
     Eval "eval" "[FILE] EXPR" (1, 2)
         "Evaluate an expression and print its result."
-        "EXPR `-` is read from standard input. Without FILE it happens in a scratch world. An unhandled error prints its message and stack on standard error, and the exit status is 1; otherwise what changed is durable before the program ends."
+        "EXPR `-` is read from standard input. Without FILE it happens in a scratch world. An unhandled error prints its message and stack on standard error, and the exit status is 1; otherwise what changed is durable before the program ends. While the world is open elsewhere, it happens there, in a session of its own."
         "warm eval garden.world 'Smalltalk at: #Beds put: 3'" [NO_SAVE];
     Run "run" "FILE SCRIPT [ARG…]" (2, ANY)
         "Run a script: a chunk file or a sequence of statements."
@@ -129,7 +129,7 @@ commands! {
         "warm boot garden.world" [SERIAL, MEMORY, TIMED];
     History "history" "FILE" (1, 1)
         "List the moments that the world keeps."
-        "Newest last, with number, time, kind and name."
+        "Newest last, with number, time, kind and name; also while the world is open."
         "warm history garden.world" [JSON];
     Name "name" "FILE NAME [MOMENT]" (2, 3)
         "Name the present, or a moment of the past."
@@ -141,7 +141,7 @@ commands! {
         "warm branch garden.world 'before the frost' 'another spring'" [JSON];
     Restore "restore" "FILE MOMENT" (2, 2)
         "Go back to a moment."
-        "The present becomes a moment first, so nothing is lost."
+        "The present becomes a moment first, so nothing is lost. A world that is open elsewhere is not taken from under whoever works in it: go back there, or close it first."
         "warm restore garden.world 'before the frost'" [JSON];
     Delete "delete" "FILE MOMENT" (2, 2)
         "Delete a moment."
@@ -149,7 +149,7 @@ commands! {
         "warm delete garden.world 'another spring'" [JSON];
     Check "check" "FILE" (1, 1)
         "Verify a world whole: every block, every object."
-        "Names each damage and what it touches; changes nothing, but for --accept: pages that no copy is whole of become lost objects for good, automatic moments that need them go, and so do edits of a journal that cannot be read."
+        "Names each damage and what it touches; changes nothing, but for --accept, which needs the world closed: pages that no copy is whole of become lost objects for good, automatic moments that need them go, and so do edits of a journal that cannot be read."
         "warm check garden.world" [ACCEPT, JSON];
     Info "info" "FILE" (1, 1)
         "Say what a file is: version, size, moments, state."

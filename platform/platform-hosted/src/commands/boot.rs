@@ -57,8 +57,9 @@ pub fn boot(arguments: &Arguments) -> Result<Exit, Failure> {
     let unstarted = |error: std::io::Error| io_failure("QEMU cannot be started", &error);
     let control = Control::of(&mut command).map_err(unstarted)?;
     let mut child = command.stderr(Stdio::piped()).spawn().map_err(unstarted)?;
-    let button = control.connected();
-    let wish = signals::route(Arc::default(), move || button.press());
+    let button = Arc::new(control.connected());
+    let other = button.clone();
+    let wish = signals::route(move || button.press(), move || other.press());
     if let Some(line) = child.stdin.take() {
         // It ends with the program: a machine that is off reads no more.
         let _ = std::thread::Builder::new().name("warm-line".to_owned()).spawn(move || feed(line));

@@ -5,7 +5,7 @@ use crate::cli::json::Value;
 use crate::cli::progress::Progress;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::clock::HostedClock;
-use crate::file_store::Access;
+use crate::file_store::{Access, FileStore};
 use crate::keeper::{self, Opened, clock_text, failure};
 use image::{BLOCK_BYTES, Damage, MomentId, MomentReader, PageIndex};
 use platform::Store;
@@ -89,7 +89,11 @@ pub fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     if accepts {
         super::losses::accept_journal(&path)?;
     }
-    let mut opened = keeper::open(&path, if accepts { Access::Write } else { Access::Read })?;
+    let mut opened = match keeper::open(&path, if accepts { Access::Write } else { Access::Read }) {
+        // Somebody writes: what is checked is the last committed state, beside.
+        Err(failure) if failure.exit == Exit::Locked && !accepts => keeper::open(&path, Access::Beside)?,
+        opened => opened?,
+    };
     let left = if accepts { "no page was given up" } else { "nothing was changed" };
     let progress = Progress::begin(format!("checking {}", path.display()), left);
     let bytes = used_bytes(&mut opened);
@@ -148,6 +152,12 @@ fn tell(path: &Path, arguments: &Arguments, findings: &Findings) -> Result<Exit,
     Ok(Exit::Success)
 }
 
+/// Whether somebody writes the file.
+fn is_open_elsewhere(path: &Path) -> bool {
+    let opened = FileStore::open(path, Access::Read);
+    matches!(opened, Err(error) if error.kind == platform::StoreErrorKind::Locked)
+}
+
 /// `warm info FILE [--hash] [--json]`
 pub fn info(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path(arguments, 0);
@@ -171,7 +181,12 @@ pub fn info(arguments: &Arguments) -> Result<Exit, Failure> {
     say(&format!("format     {}", image::VERSION))?;
     say(&format!("identity   {}", hexadecimal(&head.identity)))?;
     say(&format!("saved      {} (commit {})", clock_text(head.wall_ns), head.number.0))?;
-    say(&format!("closed     {}", if head.clean { "cleanly" } else { "not cleanly; nothing acknowledged is lost" }))?;
+    let closed = match head.clean {
+        true => "cleanly",
+        false if is_open_elsewhere(&path) => "not yet; it is open in another process",
+        false => "not cleanly; nothing acknowledged is lost",
+    };
+    say(&format!("closed     {closed}"))?;
     say(&format!("heap       {} pages at {:#x}", head.heap.pages, head.heap.base))?;
     say(&format!("moments    {}, {named} of them named", moments.len()))?;
     say(&format!("blocks     {used} used, {free} free, 4096 bytes each"))?;

@@ -9,6 +9,7 @@ mod register;
 mod repl;
 mod running;
 mod trying;
+mod visiting;
 
 use crate::cli::completions::Shell;
 use crate::cli::{Arguments, Command, Exit, Failure, help, man};

@@ -1,12 +1,14 @@
-//! Commands on the moments of a world: history, name, branch, restore, delete. They use the file
-//! alone; no code of the world runs.
+//! Commands on the moments of a world: history, name, branch, restore, delete. No code of the world
+//! runs for them. What changes a world that is open is carried out by the process that has it.
 
+use super::visiting::{self, Whose, open_or_visit};
 use super::{path, say};
+use crate::attach::Hello;
 use crate::cli::json::Value;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::clock::HostedClock;
 use crate::file_store::Access;
-use crate::keeper::{self, Opened, clock_text, failure, find_moment, kind};
+use crate::keeper::{self, Opened, chronicle::{self, Done}, clock_text, failure, kind};
 use image::{ImageError, Moment, MomentId, Origin};
 use platform::Clock;
 use std::path::{Path, PathBuf};
@@ -33,44 +35,41 @@ impl File {
 
     /// The moment that an argument names, by name or number.
     fn moment(&mut self, text: &str) -> Result<MomentId, Failure> {
-        let path = self.path.clone();
-        let moments = self.opened.world.moments().map_err(|error| failure(&path, &error))?;
-        let missing = || {
-            let line = format!("{}: no moment {text}; warm history lists them", path.display());
-            Failure::new(Exit::Missing, line)
-        };
-        find_moment(&moments, text).ok_or_else(missing)
+        chronicle::moment(&mut self.opened.world, &self.path, text)
     }
 
     fn close(mut self) -> Result<Exit, Failure> {
         let closed = self.opened.world.close(now());
         closed.map_err(|error| self.told(&error)).map(|()| Exit::Success)
     }
-
-    /// Closes it, and tells a program that asked for JSON which moment it was about.
-    fn close_telling(self, arguments: &Arguments, members: Vec<(&'static str, Value)>) -> Result<Exit, Failure> {
-        let file = ("file", Value::path(&self.path));
-        let exit = self.close()?;
-        if arguments.has("--json") {
-            say(&Value::Object([file].into_iter().chain(members).collect()).to_string())?;
-        }
-        Ok(exit)
-    }
 }
 
-/// A name as it was typed, checked before the world is touched.
-fn check_name(path: &Path, name: &str) -> Result<(), Failure> {
-    let wrong = |what: &str| Failure::new(Exit::Usage, format!("{}: {what}", path.display()));
-    if name.is_empty() {
-        return Err(wrong("the name is empty; give one"));
+/// Tells a program that asked for JSON which moments it was about.
+fn tell(arguments: &Arguments, members: Vec<(&'static str, Value)>) -> Result<(), Failure> {
+    if !arguments.has("--json") {
+        return Ok(());
     }
-    if name.contains(['\n', '\r']) {
-        return Err(wrong("the name has a line end in it; give one of one line"));
+    let file = ("file", Value::path(&path(arguments, 0)));
+    say(&Value::Object([file].into_iter().chain(members).collect()).to_string())
+}
+
+/// Carries out a command of the store, here or where the file is open.
+fn carry_out(command: &'static str, arguments: &Arguments) -> Result<Exit, Failure> {
+    let path = path(arguments, 0);
+    let words: Vec<String> = (1..arguments.words.len()).map(|at| arguments.text(at)).collect();
+    let hello = Hello { kind: command.to_owned(), words: words.clone(), ..Hello::default() };
+    let (exit, done) = match open_or_visit(&path, &hello)? {
+        Whose::Elsewhere(visit) => visiting::follow_store(visit)?,
+        Whose::Ours(opened) => {
+            let mut file = File { path, opened: *opened };
+            let done = chronicle::carry_out(&mut file.opened.world, &file.path, command, &words, now())?;
+            (file.close()?, Some(done))
+        }
+    };
+    if let Some(Done { moment, name }) = done {
+        tell(arguments, vec![("moment", Value::Number(moment.0.into())), ("name", Value::text_or_null(&name))])?;
     }
-    if name.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong("the name is a number, as the moments' own are; give another"));
-    }
-    Ok(())
+    Ok(exit)
 }
 
 /// `warm history FILE`
@@ -122,51 +121,35 @@ fn object(moment: &Moment) -> Value {
 
 /// `warm name FILE NAME [MOMENT]`
 pub fn name(arguments: &Arguments) -> Result<Exit, Failure> {
-    let name = arguments.text(1);
-    check_name(&path(arguments, 0), &name)?;
-    let mut file = File::open(arguments, Access::Write)?;
-    let named = match arguments.words.get(2) {
-        None => file.opened.world.name(&name, now()),
-        Some(moment) => {
-            let id = file.moment(&moment.to_string_lossy())?;
-            file.opened.world.rename(id, &name, now()).map(|()| id)
-        }
-    };
-    let id = named.map_err(|error| taken(&file, &error, &name))?;
-    file.close_telling(arguments, vec![("moment", Value::Number(id.0.into())), ("name", Value::text(name))])
-}
-
-/// The failure, with the name in it where the name is the matter.
-fn taken(file: &File, error: &ImageError, name: &str) -> Failure {
-    match error {
-        ImageError::NameTaken(_) => {
-            let line = format!("{}: a moment is named {name} already; give another name", file.path.display());
-            Failure::new(Exit::Exists, line)
-        }
-        other => file.told(other),
-    }
+    chronicle::check_name(&path(arguments, 0), &arguments.text(1))?;
+    carry_out("name", arguments)
 }
 
 /// `warm branch FILE MOMENT NAME`
 pub fn branch(arguments: &Arguments) -> Result<Exit, Failure> {
-    let name = arguments.text(2);
-    check_name(&path(arguments, 0), &name)?;
-    let mut file = File::open(arguments, Access::Write)?;
-    let from = file.moment(&arguments.text(1))?;
-    let id = file.opened.world.branch(from, &name, now()).map_err(|error| taken(&file, &error, &name))?;
-    file.close_telling(arguments, vec![("moment", Value::Number(id.0.into())), ("name", Value::text(name))])
+    chronicle::check_name(&path(arguments, 0), &arguments.text(2))?;
+    carry_out("branch", arguments)
 }
 
 /// `warm restore FILE MOMENT`
 pub fn restore(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut file = File::open(arguments, Access::Write)?;
+    let mut file = File::open(arguments, Access::Write).map_err(|failure| match failure.exit {
+        Exit::Locked => {
+            let path = path(arguments, 0);
+            let line = format!("{} is open in another process; go back there, or close it and then restore", path.display());
+            Failure::new(Exit::Locked, line)
+        }
+        _ => failure,
+    })?;
     let to = file.moment(&arguments.text(1))?;
     let before = file.opened.world.restore(to, now()).map_err(|error| file.told(&error))?;
     if !arguments.has("--json") {
         say(&format!("the present was kept as moment {}", before.0))?;
     }
+    let exit = file.close()?;
     let members = [("moment", to), ("kept", before)].map(|(name, id)| (name, Value::Number(id.0.into())));
-    file.close_telling(arguments, members.into())
+    tell(arguments, members.into())?;
+    Ok(exit)
 }
 
 /// Makes the world in `file`, which nobody has open, what it was at a moment; the present is kept.
@@ -178,10 +161,5 @@ pub(super) fn go_back(file: &Path, to: MomentId) -> Result<(), Failure> {
 
 /// `warm delete FILE MOMENT`
 pub fn delete(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut file = File::open(arguments, Access::Write)?;
-    let id = file.moment(&arguments.text(1))?;
-    let moments = file.opened.world.moments().map_err(|error| file.told(&error))?;
-    let name = moments.iter().find(|moment| moment.id == id).map(|moment| moment.name.clone()).unwrap_or_default();
-    file.opened.world.delete(id, now()).map_err(|error| file.told(&error))?;
-    file.close_telling(arguments, vec![("moment", Value::Number(id.0.into())), ("name", Value::text_or_null(&name))])
+    carry_out("delete", arguments)
 }

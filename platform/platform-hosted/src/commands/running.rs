@@ -1,6 +1,8 @@
 //! Commands that run code of a world: open, eval, run, load, test, repl.
 
+use super::visiting::{self, Whose, open_or_visit};
 use super::{path, repl};
+use crate::attach::Hello;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::file_store::Access;
 use crate::keeper::{self, Ending, Living, Saving};
@@ -23,10 +25,57 @@ pub(super) fn orders(subject: HostValue, arguments: &[OsString]) -> Vec<HostValu
     vec![subject, HostValue::List(words), working_folder()]
 }
 
-/// Brings the world in `file` to life, to be saved or not. One that is not saved is a scratch branch
-/// of the last committed state, and may be open elsewhere.
-fn living(file: &Path, saving: Saving) -> Result<Living, Failure> {
-    Living::begin(keeper::open(file, access(saving))?, saving)
+/// Where a session runs.
+enum Place {
+    /// In a world that lives here.
+    Here(Box<Living>),
+    /// It ran where the world is open.
+    Elsewhere(Exit),
+}
+
+/// What a session is started with, wherever it runs.
+struct Wish<'a> {
+    kind: &'a str,
+    subject: Option<String>,
+    words: &'a [OsString],
+}
+
+impl Wish<'_> {
+    fn hello(&self) -> Hello {
+        let folder = std::env::current_dir().ok().map(|folder| folder.to_string_lossy().into_owned());
+        let words = self.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        Hello { kind: self.kind.to_owned(), subject: self.subject.clone(), words, folder, ..Hello::default() }
+    }
+
+    fn orders(&self) -> Vec<HostValue> {
+        orders(self.subject.clone().map_or(HostValue::Nil, HostValue::Text), self.words)
+    }
+}
+
+/// Brings the world in `file` to life, to be saved or not; or has the wish fulfilled where it is open.
+/// One that is not saved is a scratch branch of the last committed state, beside whoever has it open.
+fn place(file: &Path, saving: Saving, wish: &Wish<'_>) -> Result<Place, Failure> {
+    if saving == Saving::Never {
+        return Ok(Place::Here(Box::new(Living::begin(keeper::open(file, access(saving))?, saving)?)));
+    }
+    match open_or_visit(file, &wish.hello())? {
+        Whose::Ours(opened) => Ok(Place::Here(Box::new(Living::begin(*opened, saving)?))),
+        Whose::Elsewhere(visit) => visiting::follow(visit).map(Place::Elsewhere),
+    }
+}
+
+/// Fulfils a wish that ends by itself.
+fn fulfil(file: &Path, saving: Saving, wish: &Wish<'_>) -> Result<Exit, Failure> {
+    match place(file, saving, wish)? {
+        Place::Elsewhere(exit) => Ok(exit),
+        Place::Here(mut living) => {
+            if wish.kind == "load" {
+                living.name_moment("before load")?;
+            }
+            let ending = living.session(wish.kind, wish.orders())?;
+            conclude(*living, ending)
+        }
+    }
 }
 
 fn access(saving: Saving) -> Access {
@@ -38,7 +87,10 @@ fn saving(arguments: &Arguments) -> Saving {
 }
 
 /// Saves what was done, and says with what status the program ends.
-pub(super) fn conclude(living: Living, ending: Ending) -> Result<Exit, Failure> {
+pub(super) fn conclude(mut living: Living, ending: Ending) -> Result<Exit, Failure> {
+    if !matches!(ending, Ending::Signal(_)) {
+        living.outlast_guests()?;
+    }
     let exit = match ending {
         Ending::Exit(status) => Exit::World(status.clamp(0, 255) as u8),
         // Only a window offers to go back, and `open` then does.
@@ -71,12 +123,13 @@ pub fn eval(arguments: &Arguments) -> Result<Exit, Failure> {
         [] => return Err(Failure::new(Exit::Usage, "no expression")),
     };
     let source = if source == "-" { standard_input()? } else { source.to_string_lossy().into_owned() };
-    let mut living = match file {
-        None => Living::scratch(keeper::scratch()?)?,
-        Some(file) => living(&file, saving(arguments))?,
+    let wish = Wish { kind: "eval", subject: Some(source), words: &[] };
+    let Some(file) = file else {
+        let mut living = Living::scratch(keeper::scratch()?)?;
+        let ending = living.session(wish.kind, wish.orders())?;
+        return conclude(living, ending);
     };
-    let ending = living.session("eval", orders(text(source), &[]))?;
-    conclude(living, ending)
+    fulfil(&file, saving(arguments), &wish)
 }
 
 pub(super) fn standard_input() -> Result<String, Failure> {
@@ -105,21 +158,18 @@ fn must_exist(path: &Path) -> Result<(), Failure> {
 pub fn script(arguments: &Arguments) -> Result<Exit, Failure> {
     let script = path(arguments, 1);
     must_exist(&script)?;
-    let mut living = living(&path(arguments, 0), saving(arguments))?;
-    let rest = arguments.words.get(2..).unwrap_or_default();
-    let ending = living.session("run", orders(text(script.to_string_lossy()), rest))?;
-    conclude(living, ending)
+    let words = arguments.words.get(2..).unwrap_or_default();
+    let wish = Wish { kind: "run", subject: Some(script.to_string_lossy().into_owned()), words };
+    fulfil(&path(arguments, 0), saving(arguments), &wish)
 }
 
 /// `warm load FILE PATH…`
 pub fn load(arguments: &Arguments) -> Result<Exit, Failure> {
     let paths = arguments.words.get(1..).unwrap_or_default();
     paths.iter().try_for_each(|path| must_exist(Path::new(path)))?;
-    let mut living = living(&path(arguments, 0), Saving::Automatic)?;
-    living.name_moment("before load")?;
     let partial = if arguments.has("--partial") { "partial" } else { "whole" };
-    let ending = living.session("load", orders(text(partial), paths))?;
-    conclude(living, ending)
+    let wish = Wish { kind: "load", subject: Some(partial.to_owned()), words: paths };
+    fulfil(&path(arguments, 0), Saving::Automatic, &wish)
 }
 
 /// What `CommandLine class >> test:in:` is told: the form of the output, and the JUnit file or nothing.
@@ -135,17 +185,21 @@ fn test_wishes(arguments: &Arguments) -> Result<[OsString; 2], Failure> {
 /// `warm test FILE [PATTERN]`: nothing of it is kept.
 pub fn test(arguments: &Arguments) -> Result<Exit, Failure> {
     let wishes = test_wishes(arguments)?;
-    let mut living = living(&path(arguments, 0), Saving::Never)?;
-    let pattern = arguments.words.get(1).map_or(HostValue::Nil, |word| text(word.to_string_lossy()));
-    let ending = living.session("test", orders(pattern, &wishes))?;
-    conclude(living, ending)
+    let pattern = arguments.words.get(1).map(|word| word.to_string_lossy().into_owned());
+    let wish = Wish { kind: "test", subject: pattern, words: &wishes };
+    fulfil(&path(arguments, 0), Saving::Never, &wish)
 }
 
 /// `warm repl FILE`
 pub fn repl(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut living = living(&path(arguments, 0), saving(arguments))?;
-    let ending = living.session("repl", orders(HostValue::Nil, &[]))?;
-    talk(living, ending)
+    let wish = Wish { kind: "repl", subject: None, words: &[] };
+    match place(&path(arguments, 0), saving(arguments), &wish)? {
+        Place::Elsewhere(exit) => Ok(exit),
+        Place::Here(mut living) => {
+            let ending = living.session(wish.kind, wish.orders())?;
+            talk(*living, ending)
+        }
+    }
 }
 
 /// `warm FILE [ARG…]`
@@ -171,12 +225,25 @@ fn way_back(ending: &Ending) -> Option<(MomentId, bool)> {
 }
 
 /// Opens a world where it can show windows: the machine then runs on a thread of its own. A session
-/// that goes back to a moment gets an instance built anew, in this process.
+/// that goes back to a moment gets an instance built anew, in this process. Where the world is open
+/// already, its window comes to the front, or its owner gets a guest to talk to.
 fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Failure> {
+    let wish = Wish { kind: "open", subject: Some(file.to_string_lossy().into_owned()), words };
+    let opened = match saving {
+        Saving::Never => keeper::open(file, access(saving))?,
+        Saving::Automatic => match open_or_visit(file, &wish.hello())? {
+            Whose::Elsewhere(visit) => return visiting::follow(visit),
+            Whose::Ours(opened) => *opened,
+        },
+    };
     let (file, words) = (file.to_owned(), words.to_vec());
+    let mut opened = Some(opened);
     crate::window::lead(move |port| {
         loop {
-            let opened = keeper::open(&file, access(saving))?;
+            let opened = match opened.take() {
+                Some(opened) => opened,
+                None => keeper::open(&file, access(saving))?,
+            };
             let mut living = Living::begin_shown(opened, saving, port.clone())?;
             let ending = living.session("open", orders(text(file.to_string_lossy()), &words))?;
             let Some((moment, again)) = way_back(&ending) else { return talk(living, ending) };
@@ -193,7 +260,7 @@ fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Fa
 fn talk(mut living: Living, ending: Ending) -> Result<Exit, Failure> {
     match ending {
         Ending::Ended(Ended::Value(conversation)) => {
-            let ending = repl::lead(&mut living, conversation)?;
+            let ending = repl::lead(&mut repl::Here::with(&mut living, conversation)?)?;
             conclude(living, ending)
         }
         other => conclude(living, other),

@@ -9,7 +9,7 @@
 //! Must not know: what a process does.
 
 use super::opened::{is_table, tables_lost};
-use super::living::{Ending, Living, SAVE_EVERY_NS};
+use super::living::{Ending, Living};
 use crate::cli::Failure;
 use crate::clock::HostedClock;
 use platform::Clock;
@@ -57,8 +57,12 @@ impl Living {
     }
 
     /// Lives on until `arrived` answers something, which another thread prepares and announces by
-    /// the [`Living::waker`].
-    pub fn live_until<T>(&mut self, arrived: &mut dyn FnMut() -> Option<T>) -> Result<Result<T, Ending>, Failure> {
+    /// the [`Living::waker`], or which is asked again at a time that is given.
+    pub fn live_until<T>(
+        &mut self,
+        arrived: &mut dyn FnMut() -> Option<T>,
+        again_ns: Option<u64>,
+    ) -> Result<Result<T, Ending>, Failure> {
         self.vm.watch(0);
         loop {
             if let Some(arrived) = arrived() {
@@ -67,7 +71,7 @@ impl Living {
             match self.turn()? {
                 Turn::More => {}
                 Turn::End(ending) => return Ok(Err(ending)),
-                Turn::Idle(deadline) => self.sleep(deadline),
+                Turn::Idle(deadline) => self.sleep([deadline, again_ns].into_iter().flatten().min()),
             }
         }
     }
@@ -79,9 +83,10 @@ impl Living {
 
     fn turn(&mut self) -> Result<Turn, Failure> {
         let signal = self.wish.load(Ordering::SeqCst);
-        if signal != 0 {
+        if signal > 0 {
             return Ok(Turn::End(Ending::Signal(signal)));
         }
+        self.serve();
         let end = self.vm.run(Some(SLICE));
         self.note_losses()?;
         if let Some(ending) = self.look_after_windows()? {
@@ -92,11 +97,16 @@ impl Living {
             RunEnd::Exit(status) => Turn::End(Ending::Exit(status)),
             RunEnd::Budget => {
                 self.tend()?;
+                self.see_out();
+                if !self.visits.is_empty() {
+                    self.vm.take_turns();
+                }
                 Turn::More
             }
             RunEnd::Idle(deadline) => {
                 self.tend()?;
-                Turn::Idle(deadline)
+                // Somebody may wait for the last guest to be gone.
+                if self.see_out() { Turn::More } else { Turn::Idle(deadline) }
             }
         })
     }
@@ -105,7 +115,7 @@ impl Living {
     pub(super) fn note_losses(&mut self) -> Result<(), Failure> {
         let pages = self.vm.take_lost_pages();
         let Some(&first) = pages.first() else { return Ok(()) };
-        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
+        let path = self.path();
         if let Some(&table) = pages.iter().find(|page| is_table(**page)) {
             return Err(tables_lost(&path, table));
         }
@@ -129,7 +139,7 @@ impl Living {
         if self.stirs() {
             return;
         }
-        let save = self.asks_for_saving().then_some(self.saved_ns + SAVE_EVERY_NS);
+        let save = self.saver.next_save_ns(&self.vm);
         let look = self.watch.next_look(self.clock.monotonic_ns());
         let until = [deadline, save, look].into_iter().flatten().min().unwrap_or(u64::MAX);
         self.clock.sleep_until(until);

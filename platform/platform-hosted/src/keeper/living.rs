@@ -1,36 +1,31 @@
 //! A world that lives: its machine is driven, collected and saved.
 //!
-//! Invariants
-//! - V1 A snapshot is asked for every two seconds while there is something to save, when much is
-//!   dirty, and at the end; between two requests the world runs.
+//! When it is saved is decided by the crate `keeper` (`Saver`, V1), as on every machine.
+//!
+//! Invariant
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
 use super::emergency::Watch;
 use super::offer::Offer;
 use super::opened::{Opened, clock_text, heap_failure};
+use super::serving::{Leaving, Visit};
 use super::signals::{self, Wish};
 use super::writer::Desk;
+use crate::attach::{Guests, ToGuest};
 use crate::cli::{Exit, Failure};
 use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
+use crate::services::Bell;
 use crate::window::Port;
-use image::{ImageError, Keep, MomentId, ThinPolicy};
-use keeper::{Host, settle, snapshot_of};
+use image::MomentId;
+use keeper::{Host, Saver, Trouble};
 use platform::Clock;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use vm::heap::Heap;
 use vm::interpret::{Ended, Handle, HostValue, Vm, VmConfig};
-use vm::layout::{KnownObject, PAGE_BYTES};
-
-/// How often a world is saved while it changes.
-pub(super) const SAVE_EVERY_NS: u64 = 2_000_000_000;
-/// How often moments are thinned.
-const THIN_EVERY_NS: u64 = 60_000_000_000;
-/// After how many commits at most they are thinned, whoever made them.
-const THIN_EVERY_COMMITS: u64 = 16;
-/// Dirty bytes beyond which the world waits for the writer.
-const TOO_DIRTY_BYTES: usize = 256 << 20;
+use vm::layout::KnownObject;
 
 /// Whether a world is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +60,11 @@ pub struct Living {
     pub(super) store: Option<Arc<FileStore>>,
     pub(super) clock: Arc<HostedClock>,
     pub(super) wish: Wish,
-    pub(super) saved_ns: u64,
-    thinned_ns: u64,
-    /// How many times [`THIN_EVERY_COMMITS`] had been committed when it was last looked.
-    rounds: u64,
-    failed: Option<ImageError>,
-    told: bool,
+    pub(super) saver: Saver,
+    pub(super) guests: Arc<Guests>,
+    pub(super) visits: Vec<Visit>,
+    pub(super) leaving: Vec<Leaving>,
+    pub(super) port: Port,
     /// Whether it was said that pages are lost.
     pub(super) told_lost: bool,
     /// The windows, and whether the world looks after them.
@@ -88,25 +82,39 @@ fn host(desk: Option<Arc<dyn keeper::Desk>>, clock: Arc<HostedClock>) -> Host {
     Host::new(desk, clock, Box::new(log))
 }
 
-/// A machine over a heap, with the services that it is offered.
-fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, offer: &Offer) -> Result<(Vm, Wish), Failure> {
+/// What decides when the world is saved.
+fn saver(desk: Option<&Arc<Desk>>, clock: &Arc<HostedClock>) -> Saver {
+    let desk = desk.map(|desk| desk.clone() as Arc<dyn keeper::Desk>);
+    Saver::new(desk, clock.clone(), Box::new(|line| eprintln!("warm: {line}")))
+}
+
+/// A machine over a heap, with the services that it is offered, and the guests that it may have.
+fn machine(heap: Heap, host: Host, clock: Arc<HostedClock>, offer: &Offer) -> Result<(Vm, Wish, Arc<Guests>), Failure> {
     let failed = |message: String| Failure::new(Exit::Io, message);
     let session = clock.wall_ns() as u64;
+    let guests = Guests::new(session, clock.clone());
     let mut config = VmConfig::new(clock.clone());
     config.entropy = Some(Arc::new(HostedEntropy));
     config.store = Box::new(host);
-    let bell = Arc::new(parking_lot::Mutex::new(None::<Arc<vm::interpret::Doorbell>>));
-    let (ring, waker) = (bell.clone(), clock.clone());
-    config.services = offer.services(session, Arc::new(move |index| {
+    let doorbell = Arc::new(parking_lot::Mutex::new(None::<Arc<vm::interpret::Doorbell>>));
+    let (ring, waker) = (doorbell.clone(), clock.clone());
+    let bell: Bell = Arc::new(move |index| {
         if let Some(doorbell) = &*ring.lock() {
             doorbell.signal(index);
         }
         waker.wake();
-    }));
+    });
+    config.services = offer.services(session, bell.clone(), guests.clone());
     let vm = Vm::new(heap, config).map_err(failed)?;
-    *bell.lock() = Some(vm.doorbell());
-    let wish = signals::route(vm.doorbell(), move || clock.wake());
-    Ok((vm, wish))
+    *doorbell.lock() = Some(vm.doorbell());
+    guests.know(bell, vm.doorbell());
+    let (presses, doorbell) = (guests.clone(), vm.doorbell());
+    let stop = move || {
+        doorbell.stop();
+        clock.wake();
+    };
+    let wish = signals::route(move || presses.press_own_key(), stop);
+    Ok((vm, wish, guests))
 }
 
 impl Living {
@@ -133,28 +141,30 @@ impl Living {
         let edits = edits.map_err(|error| super::failure(store.path(), &error))?;
         let desk = Desk::new(world, Box::new(move || waker.wake()));
         let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
-        let (vm, wish) = machine(heap, host, clock.clone(), offer)?;
+        let (vm, wish, guests) = machine(heap, host, clock.clone(), offer)?;
         let watch = Watch::of(offer);
         let writer = if keeps { desk.start() } else { Ok(Vec::new()) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
-        let now = clock.monotonic_ns();
-        let rounds = u64::from(desk.world().head().number.0) / THIN_EVERY_COMMITS;
+        let desk = keeps.then_some(desk);
         let mut living = Living {
             vm,
-            desk: keeps.then_some(desk),
+            saver: saver(desk.as_ref(), &clock),
+            guests,
+            visits: Vec::new(),
+            leaving: Vec::new(),
+            port: offer.port(),
+            desk,
             writer,
             store: Some(store),
             clock,
             wish,
-            saved_ns: now,
-            thinned_ns: now,
-            rounds,
-            failed: None,
-            told: false,
             told_lost: !report.lost_pages.is_empty(),
             watch,
         };
         living.wake()?;
+        if keeps {
+            living.open_door();
+        }
         Ok(living)
     }
 
@@ -162,20 +172,19 @@ impl Living {
     pub fn scratch(heap: Heap) -> Result<Living, Failure> {
         let clock = Arc::new(HostedClock::default());
         let offer = Offer::Everything { world: None, port: Port::none("this command opens no windows") };
-        let (vm, wish) = machine(heap, host(None, clock.clone()), clock.clone(), &offer)?;
-        let now = clock.monotonic_ns();
+        let (vm, wish, guests) = machine(heap, host(None, clock.clone()), clock.clone(), &offer)?;
         let mut living = Living {
             vm,
+            saver: saver(None, &clock),
+            guests,
+            visits: Vec::new(),
+            leaving: Vec::new(),
+            port: offer.port(),
             desk: None,
             writer: Vec::new(),
             store: None,
             clock,
             wish,
-            saved_ns: now,
-            thinned_ns: now,
-            rounds: 0,
-            failed: None,
-            told: false,
             told_lost: false,
             watch: Watch::default(),
         };
@@ -206,150 +215,56 @@ impl Living {
         let main = self.vm.known_handle(KnownObject::MainProcessStart).ok_or_else(missing)?;
         let kind = self.vm.make(&HostValue::Text(kind.to_owned())).ok_or_else(full)?;
         let arguments = self.vm.make(&HostValue::List(arguments)).ok_or_else(full)?;
-        let ending = self.send(main, "start:with:", &[kind, arguments])?;
+        let ending = self.send(main, "start:with:", &[kind, arguments], None)?;
         for handle in [main, kind, arguments] {
             self.vm.release(handle);
         }
         Ok(ending)
     }
 
-    /// Sends a message in a process of its own, which works for the newest session if there is one
-    /// (so it does not go on by itself after an opening), and drives it to its end.
-    pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Result<Ending, Failure> {
-        let serial = self.vm.spawn_for_newest_session(to, selector, arguments);
+    /// Sends a message in a process of its own, which works for a session if one is given (so it does
+    /// not go on by itself after an opening, and ends with it), and drives it to its end.
+    pub fn send(
+        &mut self,
+        to: Handle,
+        selector: &str,
+        arguments: &[Handle],
+        session: Option<Handle>,
+    ) -> Result<Ending, Failure> {
+        let serial = self.vm.spawn(to, selector, arguments, session);
         self.drive(serial.map_err(|message| Failure::new(Exit::Io, message))?)
     }
 
-    /// Whether something changed that is worth a snapshot of its own: not what timers and the
-    /// scheduler change.
-    pub(super) fn asks_for_saving(&self) -> bool {
-        self.desk.is_some() && self.vm.heap.asks_for_snapshot()
-    }
-
-    fn has_something_to_save(&self) -> bool {
-        self.desk.is_some() && !self.vm.heap.space().dirty_pages().is_empty()
-    }
-
-    /// Collection in slices, and the store's turn (V1).
+    /// Collection in slices, and the store's turn.
     pub(super) fn tend(&mut self) -> Result<(), Failure> {
-        let wants = self.vm.tend();
-        let Some(desk) = self.desk.clone() else {
-            if wants.flip {
-                // Without a store a flip serves the collector alone.
-                self.vm.flip().map_err(|error| self.heap_failed(error))?;
-                self.vm.heap.thaw();
-            }
-            return Ok(());
-        };
-        if let Some(outcome) = desk.take_outcome() {
-            let outcome = settle(&mut self.vm.heap, outcome);
-            self.note(outcome);
-        }
-        let now = self.clock.monotonic_ns();
-        let is_due = now.saturating_sub(self.saved_ns) >= SAVE_EVERY_NS && self.asks_for_saving();
-        let dirty = self.vm.heap.space().dirty_pages().len() * PAGE_BYTES;
-        if desk.is_busy() && dirty > TOO_DIRTY_BYTES {
-            let outcome = settle(&mut self.vm.heap, desk.wait());
-            self.note(outcome);
-        }
-        if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-            self.thin(&desk);
-        }
-        if !desk.is_busy() && (is_due || wants.flip || desk.world().is_journal_pressed()) {
-            self.begin_saving(&desk)?;
-        }
-        Ok(())
-    }
-
-    fn thin(&mut self, desk: &Arc<Desk>) {
-        self.thinned_ns = self.clock.monotonic_ns();
-        desk.ask_thinning(ThinPolicy::usual(self.vm.heap.used_bytes() as u64), self.clock.wall_ns());
-    }
-
-    fn begin_saving(&mut self, desk: &Arc<Desk>) -> Result<(), Failure> {
-        self.saved_ns = self.clock.monotonic_ns();
-        // This commit and the one that closes the file count too: the session may make no other.
-        let rounds = (u64::from(desk.world().head().number.0) + 2) / THIN_EVERY_COMMITS;
-        if rounds != std::mem::replace(&mut self.rounds, rounds) {
-            self.thin(desk);
-        }
-        let frozen = self.vm.flip().map_err(|error| self.heap_failed(error))?;
-        let snapshot = snapshot_of(&self.vm.heap, frozen, &*self.clock, Keep::Automatic);
-        if let Err(error) = desk.begin(snapshot) {
-            let outcome = settle(&mut self.vm.heap, Err(error));
-            self.note(outcome);
-        }
-        Ok(())
-    }
-
-    /// Remembers a failed snapshot, and says so once until one succeeds.
-    fn note(&mut self, outcome: Result<(), ImageError>) {
-        match outcome {
-            Ok(()) => (self.failed, self.told) = (None, false),
-            Err(error) => {
-                if !self.told {
-                    eprintln!("warm: the world could not be saved: {error}; trying again");
-                    self.told = true;
-                }
-                self.failed = Some(error);
-            }
-        }
-    }
-
-    fn heap_failed(&self, error: vm::heap::HeapError) -> Failure {
-        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
-        heap_failure(&path, error)
+        let tended = self.saver.tend(&mut self.vm);
+        tended.map_err(|trouble| self.troubled(trouble))
     }
 
     /// Makes everything durable that was done (V2); says why not, if it could not.
     pub fn save(&mut self) -> Result<(), Failure> {
-        let Some(desk) = self.desk.clone() else { return Ok(()) };
-        // A snapshot in writing may be older than what was done since; a failed one is tried once more.
-        for attempt in 0..3 {
-            if self.vm.heap.space().frozen().is_some() {
-                let outcome = settle(&mut self.vm.heap, desk.wait());
-                self.note(outcome);
-            }
-            let is_saved = self.failed.is_none() && !self.has_something_to_save();
-            if is_saved && (attempt > 0 || desk.world().is_settled()) {
-                break;
-            }
-            self.begin_saving(&desk)?;
-            let outcome = desk.wait();
-            if self.vm.heap.space().frozen().is_some() {
-                let outcome = settle(&mut self.vm.heap, outcome);
-                self.note(outcome);
-            }
-            if self.failed.is_none() {
-                break;
-            }
-        }
-        match &self.failed {
-            None => Ok(()),
-            Some(error) => {
-                let path = self.store.as_ref().map(|store| store.path().display().to_string());
-                let message = format!("{}: not saved: {error}", path.unwrap_or_default());
-                Err(Failure::new(Exit::Unsaved, message))
-            }
-        }
+        let saved = self.saver.save(&mut self.vm);
+        saved.map_err(|trouble| self.troubled(trouble))
     }
 
     /// Begins a snapshot now, if there is something to save, after the one in writing.
     pub fn save_soon(&mut self) -> Result<(), Failure> {
-        let Some(desk) = self.desk.clone() else { return Ok(()) };
-        if let Some(outcome) = desk.take_outcome() {
-            let outcome = settle(&mut self.vm.heap, outcome);
-            self.note(outcome);
+        let begun = self.saver.save_soon(&mut self.vm);
+        begun.map_err(|trouble| self.troubled(trouble))
+    }
+
+    /// The world's file; empty if it has none.
+    pub(super) fn path(&self) -> PathBuf {
+        self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default()
+    }
+
+    pub(super) fn troubled(&self, trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Heap(error) => heap_failure(&self.path(), error),
+            Trouble::NotSaved(error) => {
+                Failure::new(Exit::Unsaved, format!("{}: not saved: {error}", self.path().display()))
+            }
         }
-        if self.vm.heap.space().frozen().is_some() {
-            // It may be older than what was done since, and nobody looks again before the next line.
-            let outcome = settle(&mut self.vm.heap, desk.wait());
-            self.note(outcome);
-        }
-        if !self.has_something_to_save() {
-            return Ok(());
-        }
-        self.begin_saving(&desk)
     }
 
     /// Keeps the present under a name with the time in it.
@@ -358,7 +273,7 @@ impl Living {
         let Some(desk) = &self.desk else { return Ok(()) };
         let wall_ns = self.clock.wall_ns();
         let name = format!("{what} {}.{:03}", clock_text(wall_ns), wall_ns / 1_000_000 % 1000);
-        let path = self.store.as_ref().map(|store| store.path().to_owned()).unwrap_or_default();
+        let path = self.path();
         let (_flushes, mut world) = desk.still();
         let named = world.name(&name, wall_ns);
         named.map(|_| ()).map_err(|error| super::failure(&path, &error))
@@ -367,7 +282,13 @@ impl Living {
     /// Saves, closes the file cleanly, and ends the writer.
     pub fn finish(mut self) -> Result<(), Failure> {
         self.note_losses()?;
-        if let Err(failure) = self.save() {
+        let saved = self.save();
+        self.guests.close_door();
+        self.see_all_out(&saved);
+        let kept = if saved.is_ok() { "what was done is saved" } else { "what was done is not saved" };
+        let line = format!("{} was closed by the program that had it open; {kept}", self.path().display());
+        self.guests.dismiss_all(&ToGuest::Refused(Exit::Io.number(), line));
+        if let Err(failure) = saved {
             // Edits have room of their own in the file: they are kept where a snapshot is not.
             if let Some(desk) = &self.desk {
                 let _ = desk.world().journal_flush();

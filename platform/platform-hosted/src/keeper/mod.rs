@@ -1,15 +1,16 @@
 //! Keeping a world alive: opened from its file, run, saved every two seconds and at the end.
 //!
 //! Rooms: `opened` (file, image, heap), `writer` (the thread that writes snapshots), `living` (the
-//! machine and its savings), `driving` (its slices and sleeps), `emergency` (a world that cannot show
-//! itself), `make` (a new world), `signals`. What
-//! every machine does alike is in the crate `keeper`.
+//! machine), `driving` (its slices and sleeps), `serving` (guests), `chronicle` (commands on moments),
+//! `emergency` (a world that cannot show itself), `make` (a new world), `signals`. What every machine
+//! does alike, when a world is saved above all, is in the crate `keeper`.
 //!
 //! Invariants
 //! - K1 The mutator's thread alone flips, thaws and abandons; the writer's thread alone steps a
 //!   commit. They meet in `writer::Desk`.
 //! - K2 Nothing is reported as saved before the commit that holds it is acknowledged.
 
+pub(crate) mod chronicle;
 mod driving;
 mod emergency;
 mod errors;
@@ -17,6 +18,7 @@ mod living;
 mod make;
 mod offer;
 mod opened;
+mod serving;
 pub(crate) mod signals;
 mod writer;
 

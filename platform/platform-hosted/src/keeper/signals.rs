@@ -4,10 +4,10 @@
 
 #![allow(unsafe_code, reason = "room: signals")]
 
-use std::sync::Arc;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
-use vm::interpret::Doorbell;
 
 /// Which signal asked the program to end; 0 while none did.
 pub type Wish = Arc<AtomicI32>;
@@ -69,29 +69,54 @@ pub fn interrupt_self() {
     unsafe { libc::kill(libc::getpid(), libc::SIGINT) };
 }
 
-/// Routes Ctrl-C to the world, and SIGTERM and SIGHUP to `wish`. Before other threads are started.
-pub fn route(doorbell: Arc<Doorbell>, wake: impl Fn() + Send + 'static) -> Wish {
-    let wish = Wish::default();
-    let ours = ours();
+/// Who is told of a signal.
+type Taker = Box<dyn Fn(libc::c_int) + Send>;
+
+/// The latest who wanted to be: a world that is opened again in this process takes over from the one
+/// before.
+static TAKER: Mutex<Option<Taker>> = Mutex::new(None);
+static THREAD: Once = Once::new();
+
+/// Calls `taken` with each signal of ours from now on, from a thread of its own. Before other threads
+/// are started.
+pub fn listen(taken: impl Fn(libc::c_int) + Send + 'static) {
     block();
-    let seen = wish.clone();
-    let listen = move || {
-        loop {
-            let mut signal = 0;
-            // SAFETY: a valid set and an out-pointer.
-            if unsafe { libc::sigwait(&ours, &mut signal) } != 0 {
-                return;
-            }
-            if signal == libc::SIGINT {
-                doorbell.interrupt();
-            } else {
-                seen.store(signal, Ordering::SeqCst);
-                doorbell.stop();
-            }
-            wake();
+    *TAKER.lock() = Some(Box::new(taken));
+    THREAD.call_once(|| {
+        // Without the thread signals stay blocked: the program then ends by its own means only.
+        let _ = std::thread::Builder::new().name("warm-signals".to_owned()).spawn(take);
+    });
+}
+
+/// The body of the thread.
+fn take() {
+    let ours = ours();
+    loop {
+        let mut signal = 0;
+        // SAFETY: a valid set and an out-pointer.
+        if unsafe { libc::sigwait(&ours, &mut signal) } != 0 {
+            return;
         }
-    };
-    // Without the thread signals stay blocked: the program then ends by its own means only.
-    let _ = std::thread::Builder::new().name("warm-signals".to_owned()).spawn(listen);
+        if let Some(taken) = &*TAKER.lock() {
+            taken(signal);
+        }
+    }
+}
+
+/// As a wish, that SIGINT too asks the program to end.
+pub const ANY_KEY: i32 = -1;
+
+/// Routes Ctrl-C to `interrupt`, and SIGTERM and SIGHUP to the wish, which `stop` makes known.
+pub fn route(interrupt: impl Fn() + Send + 'static, stop: impl Fn() + Send + 'static) -> Wish {
+    let wish = Wish::default();
+    let seen = wish.clone();
+    listen(move |signal| {
+        if signal == libc::SIGINT && seen.load(Ordering::SeqCst) != ANY_KEY {
+            interrupt();
+        } else {
+            seen.store(signal, Ordering::SeqCst);
+            stop();
+        }
+    });
     wish
 }

@@ -3,13 +3,15 @@
 //! Invariants
 //! - O1 A read never blocks the machine: a thread reads ahead; a request without bytes at hand is
 //!   told `WouldBlock`, and the bell rings when it may go on.
+//! - O3 A request with a handle is about a guest's console (`attach`), and touches nothing of ours.
 //! - O2 The thread reads only after the first request, and one piece at a time, so what nobody asked
 //!   for stays with the terminal.
 
 use super::refusal;
+use crate::attach::Guests;
 use parking_lot::{Condvar, Mutex};
 use platform::operations::{ConsoleOperation, Fields, Packed};
-use platform::{Refusal, Reply, Request, Service};
+use platform::{Handle, Refusal, Reply, Request, Service};
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
 
@@ -42,12 +44,13 @@ pub struct ConsoleService {
     shared: Arc<Shared>,
     bell: Bell,
     reading: bool,
+    guests: Option<Arc<Guests>>,
 }
 
 impl ConsoleService {
     /// The service; `bell` is called from the reading thread.
-    pub fn new(bell: Bell) -> ConsoleService {
-        ConsoleService { shared: Arc::default(), bell, reading: false }
+    pub fn new(bell: Bell, guests: Option<Arc<Guests>>) -> ConsoleService {
+        ConsoleService { shared: Arc::default(), bell, reading: false, guests }
     }
 
     fn read(&mut self, count: usize, semaphore: Option<u32>) -> Result<Vec<u8>, Refusal> {
@@ -114,10 +117,22 @@ impl Service for ConsoleService {
         "console"
     }
 
+    fn may_ring(&self) -> bool {
+        self.guests.as_ref().is_some_and(|guests| !guests.is_empty())
+    }
+
     fn call(&mut self, request: Request<'_>) -> Result<Reply, Refusal> {
         let operation = ConsoleOperation::from_code(request.operation);
+        let operation = operation.ok_or(Refusal::UnknownOperation)?;
         let mut fields = Fields::new(request.bytes);
-        let bytes = match operation.ok_or(Refusal::UnknownOperation)? {
+        if let Some(handle) = request.handle {
+            let guests = self.guests.as_ref().ok_or(Refusal::Stale)?;
+            let bytes = for_guest(guests, handle, operation, &mut fields, request.semaphore)?;
+            return Ok(Reply { handle: None, bytes });
+        }
+        let bytes = match operation {
+            ConsoleOperation::End => return Err(Refusal::Malformed("no handle".to_owned())),
+            ConsoleOperation::Notices => self.guests.as_ref().map_or_else(|| vec![0], |guests| guests.take_notices()),
             ConsoleOperation::Read => self.read(fields.u32()? as usize, request.semaphore)?,
             ConsoleOperation::WriteOut => write(std::io::stdout(), fields.bytes())?,
             ConsoleOperation::WriteError => write(std::io::stderr(), fields.bytes())?,
@@ -139,6 +154,28 @@ impl Service for ConsoleService {
     }
 }
 
+/// The console of a guest (O3).
+fn for_guest(
+    guests: &Guests,
+    handle: Handle,
+    operation: ConsoleOperation,
+    fields: &mut Fields<'_>,
+    semaphore: Option<u32>,
+) -> Result<Vec<u8>, Refusal> {
+    match operation {
+        ConsoleOperation::Read => guests.read(handle, fields.u32()? as usize, semaphore),
+        ConsoleOperation::WriteOut => guests.write(handle, false, fields.bytes(), semaphore).map(|()| Vec::new()),
+        ConsoleOperation::WriteError => guests.write(handle, true, fields.bytes(), semaphore).map(|()| Vec::new()),
+        ConsoleOperation::IsTerminal => guests.is_terminal(handle, fields.u8()?.into()).map(|is| vec![is.into()]),
+        ConsoleOperation::Extent => {
+            let (columns, rows) = guests.extent(handle)?;
+            Ok(Packed::default().u32(columns).u32(rows).finish())
+        }
+        ConsoleOperation::End => guests.end(handle, fields.u64()? as i64).map(|()| Vec::new()),
+        ConsoleOperation::Notices => Err(Refusal::Malformed("notices are nobody's own".to_owned())),
+    }
+}
+
 fn write(mut to: impl Write, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let told = |error| refusal("console", &error);
     to.write_all(bytes).map_err(told)?;
@@ -154,7 +191,7 @@ mod tests {
     fn a_read_would_block_and_rings_once_bytes_are_there() {
         let (ring, rung) = std::sync::mpsc::channel();
         let bell: Bell = Arc::new(move |index| ring.send(index).unwrap_or(()));
-        let mut console = ConsoleService::new(bell.clone());
+        let mut console = ConsoleService::new(bell.clone(), None);
         console.reading = true;
         assert_eq!(console.read(3, Some(9)), Err(Refusal::WouldBlock));
         let shared = console.shared.clone();

@@ -25,6 +25,7 @@ use shower::Shower;
 use parking_lot::Mutex;
 use raster::{Display, WindowWish};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use winit::event_loop::{EventLoop, EventLoopProxy};
 
 /// What the machine's thread tells the window's.
@@ -41,6 +42,8 @@ enum Order {
     Title(platform::Handle, String),
     /// Bring it to the front.
     Raise(platform::Handle),
+    /// Bring all of them there.
+    RaiseAll,
     /// The pointer's shape.
     Pointer(platform::Handle, u8),
     /// Where text is awaited, in 1/64 logical pixels.
@@ -52,7 +55,9 @@ enum Order {
 /// Where a machine shows its windows, or why it cannot.
 #[derive(Clone)]
 pub struct Port {
-    event_loop: Result<EventLoopProxy<Order>, String>,
+    proxy: Result<EventLoopProxy<Order>, String>,
+    /// How many windows are shown.
+    shown: Arc<AtomicUsize>,
     /// The surfaces of the world that shows windows here, once it has any.
     surfaces: Arc<Mutex<Option<Arc<Mutex<Display>>>>>,
 }
@@ -69,8 +74,14 @@ impl Port {
         Port::new(Err(why.into()))
     }
 
-    fn new(event_loop: Result<EventLoopProxy<Order>, String>) -> Port {
-        Port { event_loop, surfaces: Arc::default() }
+    fn new(proxy: Result<EventLoopProxy<Order>, String>) -> Port {
+        Port { proxy, shown: Arc::default(), surfaces: Arc::default() }
+    }
+
+    /// Brings the windows that are shown to the front; `false` if there are none.
+    pub fn raise(&self) -> bool {
+        let Ok(proxy) = &self.proxy else { return false };
+        self.shown.load(Ordering::SeqCst) > 0 && proxy.send_event(Order::RaiseAll).is_ok()
     }
 
     /// The surfaces of the world that shows windows here, once it has any.
@@ -80,7 +91,7 @@ impl Port {
 
     /// Whether there is a display, or why not.
     pub fn availability(&self) -> Result<(), &str> {
-        self.event_loop.as_ref().map(|_| ()).map_err(String::as_str)
+        self.proxy.as_ref().map(|_| ()).map_err(String::as_str)
     }
 }
 
@@ -113,12 +124,13 @@ fn event_loop() -> Result<EventLoop<Order>, String> {
 pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static) -> T {
     let event_loop = match event_loop() {
         Ok(event_loop) => event_loop,
-        Err(why) => return command(Port::new(Err(why))),
+        Err(why) => return command(Port::none(why)),
     };
     // Before the thread starts: it inherits what is blocked, and takes signals by a thread of its own.
     block_signals();
     let proxy = event_loop.create_proxy();
-    let (port, at_end) = (Port::new(Ok(proxy.clone())), proxy);
+    let port = Port::new(Ok(proxy.clone()));
+    let (shown, at_end) = (port.shown.clone(), proxy);
     let body = move || {
         let answer = command(port);
         // A loop that is gone needs no end.
@@ -134,7 +146,7 @@ pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static)
             std::process::exit(crate::cli::Exit::Io.number().into());
         }
     };
-    let mut shower = Shower::default();
+    let mut shower = Shower::counting(shown);
     if let Err(error) = event_loop.run_app(&mut shower) {
         shower.lost(&error.to_string());
     }

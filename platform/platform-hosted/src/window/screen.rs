@@ -27,7 +27,7 @@ impl HostedScreen {
     }
 
     fn order(&self, order: Order) {
-        if let Ok(proxy) = &self.port.event_loop {
+        if let Ok(proxy) = &self.port.proxy {
             // A loop that has ended shows nothing any more; the world was told when it did.
             let _ = proxy.send_event(order);
         }

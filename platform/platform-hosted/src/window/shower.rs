@@ -18,13 +18,14 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use winit::application::ApplicationHandler;
 use winit::dpi::{LogicalPosition, LogicalSize, PhysicalPosition};
 use winit::event::{ElementState, Ime, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, OwnedDisplayHandle};
 use winit::keyboard::ModifiersState;
-use winit::window::{CursorIcon, Theme, Window, WindowId};
+use winit::window::{CursorIcon, Theme, UserAttentionType, Window, WindowId};
 
 type Context = softbuffer::Context<OwnedDisplayHandle>;
 type Buffers = softbuffer::Surface<OwnedDisplayHandle, Rc<Window>>;
@@ -51,6 +52,8 @@ pub struct Shower {
     surfaces: Option<Arc<Mutex<Display>>>,
     context: Option<Context>,
     panes: HashMap<WindowId, Pane>,
+    /// How many there are, for the machine's thread.
+    shown: Arc<AtomicUsize>,
 }
 
 /// The scale of a window as the surfaces know it.
@@ -86,6 +89,15 @@ fn fitting(event_loop: &ActiveEventLoop, wish: &WindowWish) -> WindowWish {
 }
 
 impl Shower {
+    /// No windows yet; `shown` is kept at their number.
+    pub fn counting(shown: Arc<AtomicUsize>) -> Shower {
+        Shower { shown, ..Shower::default() }
+    }
+
+    fn count(&self) {
+        self.shown.store(self.panes.len(), Ordering::SeqCst);
+    }
+
     fn post(&self, handle: Handle, event: Event) {
         if let Some(surfaces) = &self.surfaces {
             surfaces.lock().post(handle, event);
@@ -161,6 +173,7 @@ impl Shower {
         if let Err(error) = paint(pane, surfaces) {
             let handle = pane.handle;
             self.panes.remove(&id);
+            self.count();
             self.post(handle, Event::Failed { reason: format!("the window cannot be painted: {error}") });
         }
     }
@@ -283,6 +296,13 @@ impl ApplicationHandler<Order> for Shower {
                     pane.window.focus_window();
                 }
             }
+            Order::RaiseAll => {
+                for pane in self.panes.values() {
+                    pane.window.set_minimized(false);
+                    pane.window.focus_window();
+                    pane.window.request_user_attention(Some(UserAttentionType::Informational));
+                }
+            }
             Order::Pointer(handle, shape) => {
                 if let Some(pane) = self.pane(handle) {
                     set_pointer(&pane.window, shape);
@@ -298,6 +318,7 @@ impl ApplicationHandler<Order> for Shower {
                 event_loop.exit();
             }
         }
+        self.count();
     }
 
     fn window_event(&mut self, _event_loop: &ActiveEventLoop, id: WindowId, event: WindowEvent) {

@@ -126,7 +126,7 @@ fn run() -> Result<bool, String> {
     let bell: Bell = Arc::new(move |index| bell.signal(index));
     let pictures = DisplayService::new(1, bell.clone(), Port::none("this tool opens no windows"));
     config.services =
-        vec![Box::new(FileService::new(1)), Box::new(ConsoleService::new(bell)), Box::new(pictures)];
+        vec![Box::new(FileService::new(1)), Box::new(ConsoleService::new(bell, None)), Box::new(pictures)];
     let mut vm = Vm::new(heap, config)?;
     vm.set_memory_limit(2 << 30);
     if !options.skip_initializers {
