@@ -21,6 +21,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use platform::events::Event;
 use platform::{Clock, Handle, Refusal, Reply, Request, Service};
+use raster::emergency::Choice;
 use raster::{Display, Feel, Scale, Screen, Target, WindowWish};
 
 /// The mode that is set.
@@ -201,6 +202,23 @@ impl Desktop {
             return self.paint(window) && !core::mem::replace(&mut self.told_first, true);
         }
         false
+    }
+
+    /// Shows an emergency that the world, or the key for it, asked for; answers what was chosen in one,
+    /// which is closed then.
+    pub fn help(&mut self) -> Option<Choice> {
+        self.shared.with(|shared| {
+            let display = shared.display.as_mut()?;
+            if let Some((window, emergency)) = display.take_call() {
+                // One that somebody is reading is not replaced.
+                if display.emergency(window).is_none() {
+                    display.open_emergency(window, emergency);
+                }
+            }
+            let (window, choice) = display.take_choice()?;
+            display.close_emergency(window);
+            Some(choice)
+        })
     }
 
     fn hear(&mut self, window: Handle) {

@@ -24,6 +24,7 @@ use alloc::vec::Vec;
 use image::{ImageError, OpenReport, World};
 use keeper::{Desk, Host, Saver, Trouble, date_text};
 use platform::{Clock, Service};
+use raster::emergency::Choice;
 use vm::heap::{Heap, HeapConfig, HeapError};
 use vm::interpret::{Ended, Handle, HostValue, RunEnd, Vm, VmConfig};
 use vm::layout::{BLOCKS_OFFSET, KnownObject, LOST_WORD, PAGE_BYTES};
@@ -242,6 +243,9 @@ impl Living {
                 say(format_args!("desktop after {ms} ms, {} pages read", regions::brought()));
             }
         }
+        if let Some(status) = self.help() {
+            return Some(status);
+        }
         let end = self.vm.run(Some(SLICE));
         self.relieve();
         match end {
@@ -258,6 +262,23 @@ impl Living {
                     self.sleep(deadline);
                 }
             }
+        }
+        None
+    }
+
+    /// Helps a world that cannot show itself; the status, if it is to end. Moments are gone back to on a
+    /// hosted machine only.
+    fn help(&mut self) -> Option<i64> {
+        match self.desktop.as_mut()?.help()? {
+            Choice::Quit => return Some(0),
+            Choice::TakeBack => {
+                if let Some(main) = self.vm.known_handle(KnownObject::MainProcessStart) {
+                    // Without memory for it, the emergency comes again.
+                    let _ = self.vm.spawn_urgent(main, "takeBackLastChange");
+                    self.vm.release(main);
+                }
+            }
+            Choice::Retry | Choice::GoBack(_) => {}
         }
         None
     }

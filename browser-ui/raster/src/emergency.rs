@@ -165,7 +165,7 @@ impl Emergency {
         let retry = if self.passes { "Go on waiting for it" } else { "Try again" };
         let back = match self.moments.get(self.chosen) {
             Some(past) => alloc::format!("Go back to the moment before: {}", past.label),
-            None => "This world keeps no moment to go back to".to_string(),
+            None => "No moment can be gone back to here".to_string(),
         };
         let rows: [(&str, &str); 5] = [
             ("F5", retry),
