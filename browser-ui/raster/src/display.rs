@@ -10,6 +10,7 @@
 //! Must not know: window systems, threads.
 
 use crate::canvas::Target;
+use crate::emergency::{Choice, Emergency, Meaning, is_call};
 use crate::fonts::{FontSource, Fonts};
 use crate::geometry::Scale;
 use crate::glyphs::Glyphs;
@@ -97,6 +98,8 @@ pub struct Display {
     slots: Vec<(u32, Option<Slot>)>,
     workshop: Workshop,
     screen: Box<dyn Screen>,
+    /// What was chosen where the machine shows an emergency.
+    choice: Option<(Handle, Choice)>,
 }
 
 fn failed(code: &'static str, message: String) -> Refusal {
@@ -131,7 +134,7 @@ impl Display {
     /// No surfaces yet.
     pub fn new(session: u64, screen: Box<dyn Screen>, source: Option<Box<dyn FontSource>>) -> Display {
         let workshop = Workshop { fonts: Fonts::new(source), glyphs: Glyphs::default() };
-        Display { session, slots: Vec::new(), workshop, screen }
+        Display { session, slots: Vec::new(), workshop, screen, choice: None }
     }
 
     fn add(&mut self, slot: Slot) -> Handle {
@@ -266,6 +269,7 @@ impl Display {
             slot.waiting.extend(semaphore.filter(|_| !known));
             return Err(Refusal::WouldBlock);
         }
+        slot.unanswered = None;
         let mut bytes = Vec::new();
         slot.events.drain(..).for_each(|(milliseconds, event)| event.pack(milliseconds, &mut bytes));
         Ok(bytes)
@@ -308,6 +312,11 @@ impl Display {
                 replay.ok_or_else(|| failed("notFound", String::from("no frame was shown yet")))
             }
             DisplayOperation::Statistics => self.statistics(handle),
+            DisplayOperation::Trouble => {
+                let (error, stack) = (fields.text()?.into(), fields.text()?.into());
+                self.slot(handle)?.call = Some(Emergency { error, stack, ..Emergency::default() });
+                nothing
+            }
             _ => self.with_window(operation, handle, fields),
         }
     }
@@ -365,6 +374,12 @@ impl Display {
         let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
         let header = slot.surface.present(bytes, &mut workshop.fonts).map_err(Refusal::Malformed)?;
         slot.framed();
+        slot.presented = Some(now);
+        if slot.emergency.as_ref().is_some_and(|(emergency, _)| emergency.passes) {
+            // It was slow, and no more.
+            self.close_emergency(handle);
+            return self.present_told(handle, header.tells.then_some(header.number), now);
+        }
         if !slot.is_window {
             slot.keys.show(screen.nanoseconds());
             if header.tells {
@@ -373,13 +388,19 @@ impl Display {
             }
             return Ok(Vec::new());
         }
-        if header.tells {
+        self.present_told(handle, header.tells.then_some(header.number), now)
+    }
+
+    /// A frame was presented to a window; `told` if an event shall say when it is shown.
+    fn present_told(&mut self, handle: Handle, told: Option<u32>, now: u64) -> Result<Vec<u8>, Refusal> {
+        let slot = self.slot(handle)?;
+        if let Some(number) = told {
             // A window that nobody sees is painted late; who waits for an old frame waits for this one.
             slot.told.truncate(MOST_TOLD - 1);
-            slot.told.insert(0, (header.number, now));
+            slot.told.insert(0, (number, now));
         }
-        if slot.surface.is_undrawn() || header.tells {
-            screen.damaged(handle);
+        if slot.surface.is_undrawn() || told.is_some() {
+            self.screen.damaged(handle);
         }
         Ok(Vec::new())
     }
@@ -424,12 +445,90 @@ impl Display {
 
     fn post_at(&mut self, handle: Handle, milliseconds: u32, event: Event) {
         let now = self.screen.nanoseconds();
+        if self.is_for_the_machine(handle, &event) {
+            return;
+        }
         if let Ok(slot) = self.slot(handle) {
             if matches!(event, Event::KeyDown { .. }) {
                 slot.keys.press(now);
             }
+            slot.unanswered.get_or_insert(now);
             slot.take(milliseconds, event);
             self.wake(handle);
+        }
+    }
+
+    /// Whether an event is no matter of the world's: it calls for an emergency, or chooses in one.
+    fn is_for_the_machine(&mut self, handle: Handle, event: &Event) -> bool {
+        let Ok(slot) = self.slot(handle) else { return false };
+        let Some((emergency, _)) = &mut slot.emergency else {
+            let is_call = slot.is_window && is_call(event);
+            if is_call {
+                let title = String::from("Beside the world");
+                let error = String::from("Nothing failed: this was asked for.");
+                slot.call = Some(Emergency { title, error, ..Emergency::default() });
+            }
+            return is_call;
+        };
+        match emergency.take(event) {
+            Meaning::Nothing => return false,
+            Meaning::Changed => self.draw_emergency(handle),
+            Meaning::Chosen(choice) => self.choice = Some((handle, choice)),
+        }
+        true
+    }
+
+    /// What the world, or the key for it, asked the machine to show; once.
+    pub fn take_call(&mut self) -> Option<(Handle, Emergency)> {
+        self.windows().into_iter().find_map(|handle| Some((handle, self.slot(handle).ok()?.call.take()?)))
+    }
+
+    /// The window whose oldest event nobody has taken, and when it came.
+    pub fn unanswered(&mut self) -> Option<(Handle, u64)> {
+        self.windows().into_iter().find_map(|handle| Some((handle, self.slot(handle).ok()?.unanswered?)))
+    }
+
+    /// When the world presented a frame in a window last.
+    pub fn presented(&mut self, handle: Handle) -> Option<u64> {
+        self.slot(handle).ok()?.presented
+    }
+
+    /// The emergency that is shown there.
+    pub fn emergency(&mut self, handle: Handle) -> Option<&Emergency> {
+        self.slot(handle).ok()?.emergency.as_ref().map(|(emergency, _)| emergency)
+    }
+
+    /// What was chosen in an emergency; once.
+    pub fn take_choice(&mut self) -> Option<(Handle, Choice)> {
+        self.choice.take()
+    }
+
+    /// Shows an emergency instead of what the world shows, until it is closed.
+    pub fn open_emergency(&mut self, handle: Handle, emergency: Emergency) {
+        if let Ok(slot) = self.slot(handle) {
+            let (width, height) = slot.surface.extent();
+            let surface = Surface::new(width, height, slot.base);
+            slot.emergency = Some((emergency, surface));
+            self.draw_emergency(handle);
+        }
+    }
+
+    fn draw_emergency(&mut self, handle: Handle) {
+        let Display { slots, workshop, .. } = self;
+        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return };
+        let Some((emergency, surface)) = &mut slot.emergency else { return };
+        let (width, height) = surface.logical();
+        let theme = slot.surface.theme();
+        // The stream is this crate's own; one that were refused would leave the last picture.
+        let _ = surface.present(&emergency.frame((width / 64, height / 64), theme), &mut workshop.fonts);
+        self.screen.damaged(handle);
+    }
+
+    /// Shows what the world shows again, and tells the world to draw.
+    pub fn close_emergency(&mut self, handle: Handle) {
+        if self.slot(handle).is_ok_and(|slot| slot.emergency.take().is_some()) {
+            self.fit(handle, None);
+            self.screen.damaged(handle);
         }
     }
 
@@ -456,6 +555,10 @@ impl Display {
         slot.base = base;
         slot.surface.resize(width, height, scaled(base, slot.zoom));
         let event = slot.resized();
+        if let Some((_, surface)) = &mut slot.emergency {
+            surface.resize(width, height, base);
+            self.draw_emergency(handle);
+        }
         self.post(handle, event);
     }
 
@@ -473,7 +576,7 @@ impl Display {
 
     /// Whether a surface has a frame to paint.
     pub fn has_frame(&mut self, handle: Handle) -> bool {
-        self.slot(handle).is_ok_and(|slot| slot.surface.has_frame())
+        self.slot(handle).is_ok_and(|slot| slot.shown().has_frame())
     }
 
     /// Paints a window's surface into a buffer that holds the picture of `age` frames ago; answers the
@@ -485,7 +588,7 @@ impl Display {
         }
         let Display { slots, workshop, .. } = self;
         let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Vec::new() };
-        let painted = slot.surface.paint(target, age, workshop);
+        let painted = slot.shown().paint(target, age, workshop);
         slot.painted_ns = self.screen.nanoseconds().saturating_sub(start);
         painted
     }

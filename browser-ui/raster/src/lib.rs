@@ -19,6 +19,7 @@ mod build;
 mod canvas;
 mod damage;
 mod display;
+pub mod emergency;
 pub mod fields;
 mod fonts;
 mod frame;

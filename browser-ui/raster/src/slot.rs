@@ -6,6 +6,7 @@
 //!
 //! Must not know: requests, windows.
 
+use crate::emergency::Emergency;
 use crate::geometry::Scale;
 use crate::surface::Surface;
 use alloc::collections::VecDeque;
@@ -40,6 +41,14 @@ pub struct Slot {
     pub painted_ns: u64,
     /// How long keys take.
     pub keys: Keys,
+    /// When the oldest event came that nobody took yet.
+    pub unanswered: Option<u64>,
+    /// When the world presented a frame last.
+    pub presented: Option<u64>,
+    /// What the world, or the key for it, asked the machine to show instead.
+    pub call: Option<Emergency>,
+    /// What is shown instead of the world's frame, and on what.
+    pub emergency: Option<(Emergency, Surface)>,
 }
 
 /// How long keys take to the screen.
@@ -103,6 +112,18 @@ impl Slot {
             told: Vec::new(),
             painted_ns: 0,
             keys: Keys::default(),
+            unanswered: None,
+            presented: None,
+            call: None,
+            emergency: None,
+        }
+    }
+
+    /// What is shown: the world's surface, or what stands before it.
+    pub fn shown(&mut self) -> &mut Surface {
+        match &mut self.emergency {
+            Some((_, surface)) => surface,
+            None => &mut self.surface,
         }
     }
 

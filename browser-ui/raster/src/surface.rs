@@ -344,7 +344,8 @@ impl Surface {
         }
     }
 
-    fn theme(&self) -> Theme {
+    /// Light or dark, as its frame says.
+    pub fn theme(&self) -> Theme {
         self.header.map_or(Theme::Light, |header| header.theme)
     }
 

@@ -12,14 +12,15 @@
 //!
 //! Must not know: pixels, surfaces.
 
-use crate::fields::{Align, Extent, Many, Span, UNITS, Wrap};
+use crate::fields::{Align, Extent, Face, Many, Span, UNITS, Wrap};
 use crate::fonts::Fonts;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 use cosmic_text::fontdb::ID;
 use cosmic_text::{
-    Attrs, AttrsList, BufferLine, CacheKeyFlags, Ellipsize, Family, Hinting, LayoutLine, LineEnding, Metrics, Shaping,
+    Attrs, AttrsList, BufferLine, CacheKeyFlags, Ellipsize, Family, FeatureTag, FontFeatures, Hinting, LayoutLine,
+    LineEnding, Metrics, Shaping,
 };
 
 /// Columns of a tab.
@@ -183,6 +184,15 @@ impl SpanWalk<'_> {
     }
 }
 
+/// Code is shown as it is written: no two of its letters are drawn as one.
+fn features(face: Face) -> FontFeatures {
+    let mut features = FontFeatures::new();
+    if face == Face::Code {
+        features.disable(FeatureTag::CONTEXTUAL_ALTERNATES);
+    }
+    features
+}
+
 fn attrs<'f>(span: &Span, place: usize, family: &'f str, line: f32) -> Attrs<'f> {
     let flags = if span.style & SLANTED == 0 { CacheKeyFlags::empty() } else { CacheKeyFlags::FAKE_ITALIC };
     Attrs::new()
@@ -191,6 +201,7 @@ fn attrs<'f>(span: &Span, place: usize, family: &'f str, line: f32) -> Attrs<'f>
         .metadata(place)
         .metrics(Metrics::new(pixels(span.size.into()), line))
         .cache_key_flags(flags)
+        .font_features(features(span.face))
 }
 
 fn shape(fonts: &mut Fonts, wish: &Wish<'_>, walk: &mut SpanWalk<'_>, start: usize, end: usize) -> Shaped {

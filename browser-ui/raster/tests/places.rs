@@ -192,3 +192,14 @@ fn a_port_is_asked_once_for_a_character_and_never_for_those_that_are_built_in() 
         assert_eq!(measure("😀😀"), 4);
     }
 }
+
+#[test]
+fn no_two_letters_of_code_are_drawn_as_one() {
+    let text = "#( := >> ^ -> ~= == <=";
+    let whole = laid(text, CODE, 0);
+    assert_eq!(whole.glyphs.len(), text.len());
+    for (glyph, letter) in whole.glyphs.iter().zip(text.chars()) {
+        let alone = laid(&letter.to_string(), CODE, 0);
+        assert_eq!(glyph.number, alone.glyphs[0].number, "{letter}");
+    }
+}

@@ -6,7 +6,7 @@ mod screen;
 
 use common::time::wait_until;
 use common::{Folder, Run, command, refused, warm};
-use screen::Screen;
+use screen::{Screen, artefacts};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -178,6 +178,9 @@ fn a_double_click_opens_a_world() {
     user.dress(&mut open);
     let mut opening = open.spawn().expect("xdg-open starts; is it installed?");
     wait_until("a window of warm", || !screen.windows(&["--class", "warm"]).is_empty());
+    // The first of the four uses of a world; its picture is kept.
+    screen.shows("a desk in the window", |picture| picture.colours() > 20);
+    screen.keep(&artefacts().join("double-click.png"));
     let opened = processes_with(&file);
     assert_eq!(opened.len(), 1, "{opened:?}");
     for id in &opened {

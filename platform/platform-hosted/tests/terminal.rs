@@ -6,9 +6,11 @@ mod terminal;
 #[path = "common/talker.rs"]
 mod talker;
 
-use common::time::wait_until;
+use common::time::{processor_time_of, wait_until};
 use common::{Folder, command, warm, warm_with_input};
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use talker::Talker;
 use terminal::Terminal;
 
@@ -119,8 +121,12 @@ fn the_interrupt_key_stops_a_process_that_keeps_the_line_from_running() {
     let file = folder.world("a.world");
     let mut terminal = talk(&folder, &file);
     // Both have the same priority: the new process runs first, and never yields.
-    terminal.enter(&format!("[ {SPIN} ] fork. 6 * 7"));
-    terminal.await_text("spins");
+    terminal.enter("[ [ true ] whileTrue ] fork. 6 * 7");
+    // A word from it would let the line run: that it spins is seen by the processor time that it uses.
+    let machine = format!("/proc/{}", terminal.child.id());
+    let spun = || processor_time_of(Path::new(&machine));
+    let before = spun();
+    wait_until("a loop", || spun() - before >= Duration::from_secs(1));
     terminal.type_keys("\x03");
     terminal.await_text("1> ");
     assert!(terminal.shown.contains("interrupted") && terminal.shown.contains("42\r\n"), "{}", terminal.shown);

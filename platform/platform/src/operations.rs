@@ -101,6 +101,7 @@ operations! {
         22 Statistics "handle" "u64s: frames shown, frames painted, last paint ns, pixels painted last, glyphs kept, bytes of glyphs, layouts, bytes of layouts, keys timed, their median and 99th percentile from the event to the screen in ns" "What the surface costs.";
         23 Replay "handle" "a stream" "The last frame as a keyframe with all its definitions.";
         24 Feel "" "u8 theme (0 light, 1 dark, 2 unknown), u32 blink ms (0 never), u32 double click ms" "What the user's desktop asks for.";
+        25 Trouble "handle, text error, text stack" "" "The world cannot draw its window any more: the machine shows what happened and what can be done, without any view, until somebody chooses.";
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Knows: handles, the scheduler. Must not know: what a session is.
 
-use super::process::{USER_PRIORITY, state};
+use super::process::{PRIORITIES, USER_PRIORITY, state};
 use super::vm::{Ended, Handle, Next, RunEnd, Vm};
 use crate::layout::{Format, KnownClass, KnownObject, Word, process};
 use alloc::boxed::Box;
@@ -30,9 +30,32 @@ impl Vm {
         result
     }
 
+    /// As [`Vm::spawn`] without arguments or session, but it runs before all others.
+    pub fn spawn_urgent(&mut self, receiver: Handle, selector: &str) -> Result<i64, String> {
+        let selector = self.symbol(selector);
+        if selector == self.nil {
+            return Err("no memory for a selector".to_string());
+        }
+        let selector = self.hold(selector);
+        let result = self.spawn_at(PRIORITIES, receiver, selector, &[], None);
+        self.release(selector);
+        result
+    }
+
     /// As [`Vm::spawn`], with a Symbol.
     pub fn spawn_selector(
         &mut self,
+        receiver: Handle,
+        selector: Handle,
+        arguments: &[Handle],
+        session: Option<Handle>,
+    ) -> Result<i64, String> {
+        self.spawn_at(USER_PRIORITY, receiver, selector, arguments, session)
+    }
+
+    fn spawn_at(
+        &mut self,
+        priority: i64,
         receiver: Handle,
         selector: Handle,
         arguments: &[Handle],
@@ -49,6 +72,7 @@ impl Vm {
         };
         let serial = self.new_process_serial();
         self.put(process, process::SERIAL, Word::small(serial));
+        self.put(process, process::PRIORITY, Word::small(priority));
         if let Some(session) = session {
             let word = self.held(session);
             self.put(process, process::SESSION, word);
@@ -74,7 +98,6 @@ impl Vm {
             self.put(array, n, word);
         }
         let process = self.new_object(KnownClass::Process, Format::Fixed, slots)?;
-        self.put(process, process::PRIORITY, Word::small(USER_PRIORITY));
         self.put(process, process::STATE, Word::small(state::READY));
         Some((process, array))
     }

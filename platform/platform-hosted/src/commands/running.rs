@@ -93,7 +93,8 @@ pub(super) fn conclude(mut living: Living, ending: Ending) -> Result<Exit, Failu
     }
     let exit = match ending {
         Ending::Exit(status) => Exit::World(status.clamp(0, 255) as u8),
-        Ending::Ended(Ended::Value(_) | Ended::Terminated) => Exit::Success,
+        // Only a window offers to go back, and `open` then does.
+        Ending::Ended(Ended::Value(_) | Ended::Terminated) | Ending::GoBack(_) => Exit::Success,
         Ending::Ended(Ended::Failed(trace)) => {
             eprintln!("warm: the machine gave a process up: {trace}");
             Exit::Program
@@ -214,7 +215,11 @@ const GO_BACK_AND_END: i64 = 1 << 41;
 
 /// Where a session that ended wants to go back to, and whether it is opened again there.
 fn way_back(ending: &Ending) -> Option<(MomentId, bool)> {
-    let &Ending::Exit(status) = ending else { return None };
+    let status = match *ending {
+        Ending::Exit(status) => status,
+        Ending::GoBack(moment) => return Some((moment, true)),
+        _ => return None,
+    };
     let moment = |base: i64| (status >= base).then(|| MomentId((status - base) as u64));
     moment(GO_BACK_AND_END).map(|id| (id, false)).or_else(|| moment(GO_BACK).map(|id| (id, true)))
 }

@@ -35,6 +35,7 @@ impl Living {
     /// Runs until a process ends, and keeps the world meanwhile.
     pub fn drive(&mut self, serial: i64) -> Result<Ending, Failure> {
         self.vm.watch(serial);
+        self.watch.serial = serial;
         let mut told = false;
         loop {
             if let Some(ended) = self.vm.take_ended(serial) {
@@ -88,6 +89,9 @@ impl Living {
         self.serve();
         let end = self.vm.run(Some(SLICE));
         self.note_losses()?;
+        if let Some(ending) = self.look_after_windows()? {
+            return Ok(Turn::End(ending));
+        }
         Ok(match end {
             RunEnd::Finished => Turn::More,
             RunEnd::Exit(status) => Turn::End(Ending::Exit(status)),
@@ -136,7 +140,8 @@ impl Living {
             return;
         }
         let save = self.saver.next_save_ns(&self.vm);
-        let until = [deadline, save].into_iter().flatten().min().unwrap_or(u64::MAX);
+        let look = self.watch.next_look(self.clock.monotonic_ns());
+        let until = [deadline, save, look].into_iter().flatten().min().unwrap_or(u64::MAX);
         self.clock.sleep_until(until);
     }
 

@@ -5,6 +5,7 @@
 //! Invariant
 //! - V2 `finish` returns `Ok` only if everything that was done is durable (K2).
 
+use super::emergency::Watch;
 use super::offer::Offer;
 use super::opened::{Opened, clock_text, heap_failure};
 use super::serving::{Leaving, Visit};
@@ -16,6 +17,7 @@ use crate::clock::{HostedClock, HostedEntropy};
 use crate::file_store::FileStore;
 use crate::services::Bell;
 use crate::window::Port;
+use image::MomentId;
 use keeper::{Host, Saver, Trouble};
 use platform::Clock;
 use std::path::PathBuf;
@@ -41,6 +43,8 @@ pub enum Ending {
     Ended(Ended),
     /// The session ended with a status.
     Exit(i64),
+    /// Somebody chose to go back to a moment, where the world cannot be asked.
+    GoBack(MomentId),
     /// Every process waits, for nothing that could come: the frames of the one that was waited for.
     Stuck(String),
     /// The system asked the program to end, by a signal.
@@ -63,6 +67,8 @@ pub struct Living {
     pub(super) port: Port,
     /// Whether it was said that pages are lost.
     pub(super) told_lost: bool,
+    /// The windows, and whether the world looks after them.
+    pub(super) watch: Watch,
 }
 
 /// The store of a world; the machine's own log goes to standard error in a verbose run.
@@ -136,6 +142,7 @@ impl Living {
         let desk = Desk::new(world, Box::new(move || waker.wake()));
         let host = host(keeps.then(|| desk.clone() as Arc<dyn keeper::Desk>), clock.clone()).with_edits(edits);
         let (vm, wish, guests) = machine(heap, host, clock.clone(), offer)?;
+        let watch = Watch::of(offer);
         let writer = if keeps { desk.start() } else { Ok(Vec::new()) };
         let writer = writer.map_err(|error| Failure::new(Exit::Io, format!("no writer: {error}")))?;
         let desk = keeps.then_some(desk);
@@ -152,6 +159,7 @@ impl Living {
             clock,
             wish,
             told_lost: !report.lost_pages.is_empty(),
+            watch,
         };
         living.wake()?;
         if keeps {
@@ -178,6 +186,7 @@ impl Living {
             clock,
             wish,
             told_lost: false,
+            watch: Watch::default(),
         };
         living.wake()?;
         Ok(living)

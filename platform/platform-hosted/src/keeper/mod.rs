@@ -2,8 +2,8 @@
 //!
 //! Rooms: `opened` (file, image, heap), `writer` (the thread that writes snapshots), `living` (the
 //! machine), `driving` (its slices and sleeps), `serving` (guests), `chronicle` (commands on moments),
-//! `make` (a new world), `signals`. What every machine does alike, when a world is saved above all, is
-//! in the crate `keeper`.
+//! `emergency` (a world that cannot show itself), `make` (a new world), `signals`. What every machine
+//! does alike, when a world is saved above all, is in the crate `keeper`.
 //!
 //! Invariants
 //! - K1 The mutator's thread alone flips, thaws and abandons; the writer's thread alone steps a
@@ -12,6 +12,7 @@
 
 pub(crate) mod chronicle;
 mod driving;
+mod emergency;
 mod errors;
 mod living;
 mod make;

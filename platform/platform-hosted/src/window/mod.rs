@@ -58,6 +58,8 @@ pub struct Port {
     proxy: Result<EventLoopProxy<Order>, String>,
     /// How many windows are shown.
     shown: Arc<AtomicUsize>,
+    /// The surfaces of the world that shows windows here, once it has any.
+    surfaces: Arc<Mutex<Option<Arc<Mutex<Display>>>>>,
 }
 
 impl std::fmt::Debug for Port {
@@ -69,13 +71,22 @@ impl std::fmt::Debug for Port {
 impl Port {
     /// A port without a display.
     pub fn none(why: impl Into<String>) -> Port {
-        Port { proxy: Err(why.into()), shown: Arc::default() }
+        Port::new(Err(why.into()))
+    }
+
+    fn new(proxy: Result<EventLoopProxy<Order>, String>) -> Port {
+        Port { proxy, shown: Arc::default(), surfaces: Arc::default() }
     }
 
     /// Brings the windows that are shown to the front; `false` if there are none.
     pub fn raise(&self) -> bool {
         let Ok(proxy) = &self.proxy else { return false };
         self.shown.load(Ordering::SeqCst) > 0 && proxy.send_event(Order::RaiseAll).is_ok()
+    }
+
+    /// The surfaces of the world that shows windows here, once it has any.
+    pub(crate) fn surfaces(&self) -> Option<Arc<Mutex<Display>>> {
+        self.surfaces.lock().clone()
     }
 
     /// Whether there is a display, or why not.
@@ -118,8 +129,8 @@ pub fn lead<T: Send + 'static>(command: impl FnOnce(Port) -> T + Send + 'static)
     // Before the thread starts: it inherits what is blocked, and takes signals by a thread of its own.
     block_signals();
     let proxy = event_loop.create_proxy();
-    let shown = Arc::<AtomicUsize>::default();
-    let (port, at_end) = (Port { proxy: Ok(proxy.clone()), shown: shown.clone() }, proxy);
+    let port = Port::new(Ok(proxy.clone()));
+    let (shown, at_end) = (port.shown.clone(), proxy);
     let body = move || {
         let answer = command(port);
         // A loop that is gone needs no end.

@@ -33,6 +33,7 @@ impl DisplayService {
             let screen = HostedScreen::new(self.port.clone(), self.bell.clone());
             let display = Display::new(self.session, Box::new(screen), Some(Box::<SystemFonts>::default()));
             let shared = Arc::new(Mutex::new(display));
+            *self.port.surfaces.lock() = Some(shared.clone());
             if let Ok(proxy) = &self.port.proxy {
                 // A loop that has ended shows nothing any more.
                 let _ = proxy.send_event(Order::Surfaces(shared.clone()));

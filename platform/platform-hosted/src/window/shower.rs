@@ -76,6 +76,18 @@ fn named(wish: &WindowWish) -> winit::window::WindowAttributes {
     winit::platform::x11::WindowAttributesExtX11::with_name(attributes, APPLICATION, APPLICATION)
 }
 
+/// A wish for a window that fits the screen, as far as the window system tells its size.
+fn fitting(event_loop: &ActiveEventLoop, wish: &WindowWish) -> WindowWish {
+    let mut wish = wish.clone();
+    let screen = event_loop.primary_monitor().or_else(|| event_loop.available_monitors().next());
+    if let Some(screen) = screen {
+        let size = screen.size().to_logical::<f64>(screen.scale_factor());
+        let most = |side: f64| if side >= 1.0 { side as u32 } else { u32::MAX };
+        (wish.width, wish.height) = (wish.width.min(most(size.width)), wish.height.min(most(size.height)));
+    }
+    wish
+}
+
 impl Shower {
     /// No windows yet; `shown` is kept at their number.
     pub fn counting(shown: Arc<AtomicUsize>) -> Shower {
@@ -119,7 +131,9 @@ impl Shower {
     }
 
     fn make(&mut self, event_loop: &ActiveEventLoop, handle: Handle, wish: &WindowWish) -> Result<Pane, String> {
-        let window = event_loop.create_window(named(wish)).map_err(|error| format!("no window: {error}"))?;
+        let window = event_loop.create_window(named(&fitting(event_loop, wish))).map_err(|error| format!("no window: {error}"))?;
+        // Until the world says otherwise; without it, X11 shows that of the empty screen.
+        window.set_cursor(CursorIcon::Default);
         let window = Rc::new(window);
         let told = |error: softbuffer::SoftBufferError| format!("no buffer for the window: {error}");
         if self.context.is_none() {
@@ -258,7 +272,11 @@ impl ApplicationHandler<Order> for Shower {
 
     fn user_event(&mut self, event_loop: &ActiveEventLoop, order: Order) {
         match order {
-            Order::Surfaces(surfaces) => self.surfaces = Some(surfaces),
+            Order::Surfaces(surfaces) => {
+                // Of a world that was left without its closing them.
+                self.panes.clear();
+                self.surfaces = Some(surfaces);
+            }
             Order::Open(handle, wish) => self.open(event_loop, handle, &wish),
             Order::Close(handle) => self.panes.retain(|_, pane| pane.handle != handle),
             Order::Paint(handle) => {

@@ -2,10 +2,10 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
-use super::common::{Folder, Run, command};
+use super::common::time::wait_until;
+use super::common::{Folder, Run, command, end_of};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// A REPL on a pipe that has the world open until it is dropped or left.
 pub struct Owner {
@@ -24,14 +24,14 @@ pub fn beside(folder: &Folder, words: &[&str]) -> Command {
 
 /// Runs it.
 pub fn run(folder: &Folder, words: &[&str]) -> Run {
-    beside(folder, words).output().unwrap().into()
+    end_of(beside(folder, words).spawn().unwrap())
 }
 
 /// Runs it with something on standard input.
 pub fn run_with_input(folder: &Folder, words: &[&str], input: &str) -> Run {
     let mut child = beside(folder, words).stdin(Stdio::piped()).spawn().unwrap();
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap().into()
+    end_of(child)
 }
 
 impl Owner {
@@ -71,15 +71,8 @@ impl Drop for Owner {
 /// Waits until the world answers so to an expression.
 #[track_caller]
 pub fn await_answer(folder: &Folder, file: &str, expression: &str, answer: &str) {
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
-        let run = run(folder, &["eval", file, expression]);
-        if run.out.trim_end() == answer {
-            return;
-        }
-        assert!(Instant::now() < until, "{expression}: {run:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let what = format!("{answer} of {expression}");
+    wait_until(&what, || run(folder, &["eval", file, expression]).out.trim_end() == answer);
 }
 
 /// How many sessions of guests are open: one, whoever asks.

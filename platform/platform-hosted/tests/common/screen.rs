@@ -7,6 +7,7 @@ use crate::common::time::{wait_for, wait_until};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A display; it goes with its test.
 pub struct Screen {
@@ -14,6 +15,13 @@ pub struct Screen {
     folder: PathBuf,
     /// What DISPLAY is to be.
     pub name: String,
+}
+
+/// Where pictures and transcripts are kept for people to look at.
+pub fn artefacts() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("artefacts");
+    std::fs::create_dir_all(&folder).expect("a folder for artefacts");
+    folder
 }
 
 /// The picture: words of 24 bits, row by row.
@@ -62,6 +70,27 @@ impl Screen {
         wait_until(&format!("{expected:06X} at {x}, {y}"), || self.picture().pixel(x, y) == expected);
     }
 
+    /// Waits until the picture is as wanted.
+    #[track_caller]
+    pub fn shows(&self, what: &str, wanted: impl Fn(&Picture) -> bool) {
+        wait_until(what, || wanted(&self.picture()));
+    }
+
+    /// Keeps a picture of what is shown, once it does not change for a moment. What is seen on it
+    /// decides nothing.
+    pub fn keep(&self, path: &Path) {
+        let mut seen = self.picture();
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(400));
+            let now = self.picture();
+            if now == seen {
+                break;
+            }
+            seen = now;
+        }
+        seen.save(path);
+    }
+
     /// What xdotool says, if it succeeds.
     pub fn tool(&self, words: &[&str]) -> Option<String> {
         let run = Command::new("xdotool").args(words).env("DISPLAY", &self.name).output();
@@ -75,6 +104,24 @@ impl Screen {
         assert!(self.tool(words).is_some(), "xdotool {words:?}");
     }
 
+    /// Types letters.
+    #[track_caller]
+    pub fn types(&self, text: &str) {
+        self.does(&["type", "--delay", "15", text]);
+    }
+
+    /// Presses keys together, as xdotool names them.
+    #[track_caller]
+    pub fn keys(&self, chord: &str) {
+        self.does(&["key", chord]);
+    }
+
+    /// Presses the left button at a place.
+    #[track_caller]
+    pub fn click(&self, (x, y): (u32, u32)) {
+        self.does(&["mousemove", &x.to_string(), &y.to_string(), "click", "1"]);
+    }
+
     /// The windows that xdotool finds.
     pub fn windows(&self, words: &[&str]) -> Vec<String> {
         let found = self.tool(&[&["search", "--onlyvisible"], words].concat()).unwrap_or_default();
@@ -86,6 +133,13 @@ impl Picture {
     /// A pixel of it.
     pub fn pixel(&self, x: usize, y: usize) -> u32 {
         self.pixels[y * self.width + x]
+    }
+
+    /// Writes it as a PNG.
+    pub fn save(&self, path: &Path) {
+        let height = self.pixels.len() / self.width;
+        let png = raster::encode_png(&self.pixels, self.width as u32, height as u32);
+        std::fs::write(path, png).expect("a picture is written");
     }
 
     /// How many colours it has.

@@ -32,6 +32,11 @@ fn pair() -> (File, File) {
     // SAFETY: two valid out-pointers; name, mode and size are not asked for.
     let opened = unsafe { libc::openpty(&mut ours, &mut theirs, none.cast(), std::ptr::null(), std::ptr::null()) };
     assert_eq!(opened, 0, "no pseudo-terminal");
+    // A program that inherited an end would keep the terminal from hanging up.
+    for end in [ours, theirs] {
+        // SAFETY: plain numbers; the descriptors are new and open.
+        assert_eq!(unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) }, 0);
+    }
     // SAFETY: both descriptors are new and owned by nobody else.
     unsafe { (File::from_raw_fd(ours), File::from_raw_fd(theirs)) }
 }
