@@ -56,7 +56,8 @@ pub(super) fn follow(visit: Visit) -> Result<Exit, Failure> {
         Said::Talk => match repl::lead(&mut Remote(visit))? {
             Ending::Exit(status) => Ok(Exit::of(status.clamp(0, 255) as u8)),
             Ending::Signal(signal) => Ok(Exit::World(128 + signal as u8)),
-            Ending::Ended(_) | Ending::Stuck(_) => Ok(Exit::Program),
+            // A conversation elsewhere ends by an exit or a signal.
+            Ending::Ended(_) | Ending::Stuck(_) | Ending::GoBack(_) => Ok(Exit::Program),
         },
     }
 }
