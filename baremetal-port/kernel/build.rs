@@ -4,8 +4,10 @@
 //! - N1 The target folder is this script's own: a nested cargo in the outer one's would wait for it for
 //!   ever.
 //! - N2 What goes wrong does not break the outer build: the reason is built in instead of the kernel,
-//!   and shown as a warning. WARM_WITHOUT_KERNEL=1 asks for that, to build sooner; WARM_KERNEL names a
-//!   kernel that was built before.
+//!   and shown as a warning.
+//! - N3 It is built where it is needed: in release builds, and where WARM_WITH_KERNEL=1 asks for it, as
+//!   the tests that boot do. WARM_WITHOUT_KERNEL=1 leaves it out everywhere; WARM_KERNEL names a kernel
+//!   that was built before.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,29 +26,36 @@ const SOURCES: &[&str] = &[
     "browser-ui/raster",
 ];
 
+/// Why a build for development has none, and how to get one.
+const LEFT_OUT: &str = "a build for development leaves it out; use cargo run --release -- boot FILE, or set WARM_WITH_KERNEL=1 and build again";
+
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
     let out = PathBuf::from(variable("OUT_DIR"));
-    println!("cargo:rerun-if-env-changed=WARM_WITHOUT_KERNEL");
-    for source in SOURCES {
-        println!("cargo:rerun-if-changed={}", root.join(source).display());
+    for name in ["WARM_WITHOUT_KERNEL", "WARM_WITH_KERNEL", "WARM_KERNEL"] {
+        println!("cargo:rerun-if-env-changed={name}");
     }
-    println!("cargo:rerun-if-env-changed=WARM_KERNEL");
-    let given = std::env::var_os("WARM_KERNEL").map(PathBuf::from);
-    let built = match (std::env::var_os("WARM_WITHOUT_KERNEL"), given) {
-        (Some(_), _) => Err("it was left out on request (WARM_WITHOUT_KERNEL)".to_owned()),
-        (None, Some(path)) => {
+    // Where it is not built, nothing that it is made of matters.
+    println!("cargo:rerun-if-changed=build.rs");
+    let asked = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let given = std::env::var_os("WARM_KERNEL").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let built = match given {
+        _ if asked("WARM_WITHOUT_KERNEL") => Err("it was left out on request (WARM_WITHOUT_KERNEL)".to_owned()),
+        Some(path) => {
             println!("cargo:rerun-if-changed={}", path.display());
-            std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+            std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display())).inspect_err(warn)
         }
-        (None, None) => build(&root, &out.join("kernel")),
+        None if variable("PROFILE") == "release" || asked("WARM_WITH_KERNEL") => {
+            for source in SOURCES {
+                println!("cargo:rerun-if-changed={}", root.join(source).display());
+            }
+            build(&root, &out.join("kernel")).inspect_err(warn)
+        }
+        None => Err(LEFT_OUT.to_owned()),
     };
     let (kernel, reason) = match built {
         Ok(bytes) => (lz4_flex::compress_prepend_size(&bytes), String::new()),
-        Err(reason) => {
-            println!("cargo:warning=the kernel for `warm boot` was not built: {reason}");
-            (Vec::new(), reason)
-        }
+        Err(reason) => (Vec::new(), reason),
     };
     for (name, bytes) in [("kernel.lz4", kernel.as_slice()), ("reason.txt", reason.as_bytes())] {
         if let Err(error) = std::fs::write(out.join(name), bytes) {
@@ -54,6 +63,10 @@ fn main() {
             std::process::exit(1);
         }
     }
+}
+
+fn warn(reason: &String) {
+    println!("cargo:warning=the kernel for `warm boot` was not built: {reason}");
 }
 
 fn variable(name: &str) -> String {

@@ -102,7 +102,8 @@ fn two_guests_and_a_busy_owner_take_turns() {
     let folder = Folder::new("guests-turns");
     let file = folder.world("a.world");
     let mut owner = Owner::of(&folder, &file);
-    owner.say("[ true ] whileTrue");
+    // Two of the owner's: the second stands before the guests in the queue.
+    owner.say("[ [ true ] whileTrue ] fork. [ true ] whileTrue");
     let busy = beside(&folder, &["eval", &file, "Smalltalk at: #Spins put: 1. [ true ] whileTrue"]).spawn().unwrap();
     await_answer(&folder, &file, "Smalltalk at: #Spins ifAbsent: [ 0 ]", "1");
     let began = Instant::now();
@@ -115,6 +116,21 @@ fn two_guests_and_a_busy_owner_take_turns() {
     assert_eq!(interrupted.status, 130, "{interrupted:?}");
     assert_eq!(run(&folder, &["eval", &file, GUESTS]).out, "1\n");
     assert!(owner.child.try_wait().unwrap().is_none(), "the owner is gone");
+}
+
+#[test]
+fn processes_of_one_session_keep_their_order_among_busy_guests() {
+    let folder = Folder::new("guests-order");
+    let file = folder.world("a.world");
+    let mut owner = Owner::of(&folder, &file);
+    let mut busy = beside(&folder, &["eval", &file, "[ true ] whileTrue"]).spawn().unwrap();
+    await_answer(&folder, &file, GUESTS, "2");
+    owner.say("Smalltalk at: #Order put: OrderedCollection new");
+    owner.say("[ Order add: 2 ] fork. 1 to: 8000000 do: [ :n | n ]. Order add: 1");
+    await_answer(&folder, &file, "[ Order asArray ] on: Error do: [ :error | nil ]", "#(1 2)");
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    assert_eq!(owner.leave(), 0);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use terminal::Terminal;
 
@@ -43,6 +44,48 @@ fn fifty_guests_at_once_are_all_served() {
     drop(owner);
     // SIGKILL of the owner: what they were told was done is there.
     assert_eq!(run(&folder, &["eval", &file, "All asSet size"]).out, "50\n");
+}
+
+#[test]
+fn what_any_of_several_guests_was_told_is_there_after_a_kill_of_the_owner() {
+    let folder = Folder::new("guests-acknowledged");
+    let file = folder.world("a.world");
+    let mut all_told = 0;
+    for round in 0..6u64 {
+        let zero = "Smalltalk at: #Told0 put: 0; at: #Told1 put: 0; at: #Told2 put: 0; at: #Told3 put: 0";
+        assert_eq!(run(&folder, &["eval", &file, zero]).status, 0);
+        let owner = Owner::of(&folder, &file);
+        let killed = AtomicBool::new(false);
+        let told: Vec<u64> = std::thread::scope(|scope| {
+            let guest = |n: u64| {
+                let (folder, file, killed) = (&folder, &file, &killed);
+                scope.spawn(move || {
+                    let mut told = 0;
+                    while !killed.load(Ordering::SeqCst) {
+                        let next = told + 1;
+                        let ended = run(folder, &["eval", file, &format!("Smalltalk at: #Told{n} put: {next}")]);
+                        match ended.status {
+                            0 => told = next,
+                            75 => break,
+                            _ => panic!("{ended:?}"),
+                        }
+                    }
+                    told
+                })
+            };
+            let guests: Vec<_> = (0..4).map(guest).collect();
+            std::thread::sleep(Duration::from_millis(300 + 97 * round));
+            drop(owner);
+            killed.store(true, Ordering::SeqCst);
+            guests.into_iter().map(|guest| guest.join().unwrap()).collect()
+        });
+        let kept = run(&folder, &["eval", &file, "{ Told0. Told1. Told2. Told3 }"]);
+        let kept: Vec<u64> = kept.out.trim_matches(['#', '(', ')', '\n']).split(' ').map(|n| n.parse().unwrap()).collect();
+        // What was under way at the kill may be there too.
+        assert!(told.iter().zip(&kept).all(|(told, kept)| kept == told || *kept == told + 1), "{told:?} {kept:?}");
+        all_told += told.iter().sum::<u64>();
+    }
+    assert!(all_told > 0, "nobody was told anything");
 }
 
 #[test]

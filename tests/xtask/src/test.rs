@@ -16,7 +16,10 @@ pub fn run_all() -> Count {
         count.failed += 1;
     }
     count = count.plus(tidy::count());
-    count = count.plus(run("tests of every crate", cargo().args(["test", "--workspace", "--no-fail-fast"])));
+    // Some of them boot the kernel, which a build for development leaves out.
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]).env("WARM_WITH_KERNEL", "1");
+    count = count.plus(run("tests of every crate", &mut tests));
     count = count.plus(world_tests());
     count.plus(link_proof())
 }
