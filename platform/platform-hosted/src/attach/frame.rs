@@ -21,6 +21,22 @@ pub const MOST_BYTES: usize = 8 << 20;
 /// The most words of a command line.
 const MOST_WORDS: u32 = 100_000;
 
+/// Kinds of frames: a guest's from 1, an owner's from 65.
+mod kind {
+    pub const HELLO: u8 = 1;
+    pub const INPUT: u8 = 2;
+    pub const INTERRUPT: u8 = 3;
+    pub const ASK: u8 = 4;
+    pub const WELCOME: u8 = 65;
+    pub const REFUSED: u8 = 66;
+    pub const OUT: u8 = 67;
+    pub const ERR: u8 = 68;
+    pub const WANTED: u8 = 69;
+    pub const TALK: u8 = 70;
+    pub const ANSWER: u8 = 71;
+    pub const EXIT: u8 = 72;
+}
+
 /// How a guest introduces itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hello {
@@ -243,11 +259,11 @@ impl ToOwner {
     /// The frame.
     pub fn encoded(&self) -> Vec<u8> {
         match self {
-            ToOwner::Hello(hello) => framed(1, &hello.packed().finish()),
-            ToOwner::Input(bytes) => framed(2, bytes),
-            ToOwner::Interrupt => framed(3, &[]),
+            ToOwner::Hello(hello) => framed(kind::HELLO, &hello.packed().finish()),
+            ToOwner::Input(bytes) => framed(kind::INPUT, bytes),
+            ToOwner::Interrupt => framed(kind::INTERRUPT, &[]),
             ToOwner::Ask(question, text) => {
-                framed(4, &Packed::default().u8(*question as u8).text(text).finish())
+                framed(kind::ASK, &Packed::default().u8(*question as u8).text(text).finish())
             }
         }
     }
@@ -257,12 +273,12 @@ impl ToGuest {
     /// The frame.
     pub fn encoded(&self) -> Vec<u8> {
         match self {
-            ToGuest::Welcome => framed(65, &Packed::default().u32(VERSION).finish()),
-            ToGuest::Refused(status, why) => framed(66, &Packed::default().u8(*status).text(fitting(why)).finish()),
-            ToGuest::Out(bytes) => framed(67, bytes),
-            ToGuest::Err(bytes) => framed(68, bytes),
-            ToGuest::Wanted => framed(69, &[]),
-            ToGuest::Talk => framed(70, &[]),
+            ToGuest::Welcome => framed(kind::WELCOME, &Packed::default().u32(VERSION).finish()),
+            ToGuest::Refused(status, why) => framed(kind::REFUSED, &Packed::default().u8(*status).text(fitting(why)).finish()),
+            ToGuest::Out(bytes) => framed(kind::OUT, bytes),
+            ToGuest::Err(bytes) => framed(kind::ERR, bytes),
+            ToGuest::Wanted => framed(kind::WANTED, &[]),
+            ToGuest::Talk => framed(kind::TALK, &[]),
             ToGuest::Answer(answer) => {
                 let packed = Packed::default();
                 let packed = match answer {
@@ -270,9 +286,9 @@ impl ToGuest {
                     Answer::Truth(truth) => packed.u8(1).u8((*truth).into()),
                     Answer::Text(text) => packed.u8(2).text(fitting(text)),
                 };
-                framed(71, &packed.finish())
+                framed(kind::ANSWER, &packed.finish())
             }
-            ToGuest::Exit(status) => framed(72, &[*status]),
+            ToGuest::Exit(status) => framed(kind::EXIT, &[*status]),
         }
     }
 }
@@ -286,15 +302,15 @@ impl Claimed {
 
     /// As a guest's.
     pub fn to_owner(&self) -> Result<ToOwner, String> {
-        self.whole(|kind, fields| {
-            Ok(match kind {
-                1 => ToOwner::Hello(Hello::unpacked(fields)?),
-                2 => ToOwner::Input(fields.bytes().to_vec()),
-                3 => ToOwner::Interrupt,
-                4 => {
-                    let code = fields.u8()?;
-                    let question = Question::ALL.into_iter().find(|question| *question as u8 == code);
-                    let unknown = || Refusal::Malformed(format!("no question {code}"));
+        self.whole(|code, fields| {
+            Ok(match code {
+                kind::HELLO => ToOwner::Hello(Hello::unpacked(fields)?),
+                kind::INPUT => ToOwner::Input(fields.bytes().to_vec()),
+                kind::INTERRUPT => ToOwner::Interrupt,
+                kind::ASK => {
+                    let asked = fields.u8()?;
+                    let question = Question::ALL.into_iter().find(|question| *question as u8 == asked);
+                    let unknown = || Refusal::Malformed(format!("no question {asked}"));
                     ToOwner::Ask(question.ok_or_else(unknown)?, fields.text()?.to_owned())
                 }
                 other => return Err(Refusal::Malformed(format!("no frame of kind {other}"))),
@@ -304,24 +320,24 @@ impl Claimed {
 
     /// As an owner's.
     pub fn to_guest(&self) -> Result<ToGuest, String> {
-        self.whole(|kind, fields| {
-            Ok(match kind {
-                65 => match fields.u32()? {
+        self.whole(|code, fields| {
+            Ok(match code {
+                kind::WELCOME => match fields.u32()? {
                     VERSION => ToGuest::Welcome,
                     other => return Err(Refusal::Malformed(format!("it speaks version {other}, this program {VERSION}"))),
                 },
-                66 => ToGuest::Refused(fields.u8()?, fields.text()?.to_owned()),
-                67 => ToGuest::Out(fields.bytes().to_vec()),
-                68 => ToGuest::Err(fields.bytes().to_vec()),
-                69 => ToGuest::Wanted,
-                70 => ToGuest::Talk,
-                71 => ToGuest::Answer(match fields.u8()? {
+                kind::REFUSED => ToGuest::Refused(fields.u8()?, fields.text()?.to_owned()),
+                kind::OUT => ToGuest::Out(fields.bytes().to_vec()),
+                kind::ERR => ToGuest::Err(fields.bytes().to_vec()),
+                kind::WANTED => ToGuest::Wanted,
+                kind::TALK => ToGuest::Talk,
+                kind::ANSWER => ToGuest::Answer(match fields.u8()? {
                     0 => Answer::Nothing,
                     1 => Answer::Truth(truth(fields.u8()?)?),
                     2 => Answer::Text(fields.text()?.to_owned()),
                     other => return Err(Refusal::Malformed(format!("no answer of kind {other}"))),
                 }),
-                72 => ToGuest::Exit(fields.u8()?),
+                kind::EXIT => ToGuest::Exit(fields.u8()?),
                 other => return Err(Refusal::Malformed(format!("no frame of kind {other}"))),
             })
         })
