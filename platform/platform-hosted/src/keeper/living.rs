@@ -209,17 +209,22 @@ impl Living {
     }
 
     /// Starts a session in the world (`start:with:` to its main object) and drives it to its end.
-    pub fn session(&mut self, kind: &str, arguments: Vec<HostValue>) -> Result<Ending, Failure> {
+    pub fn session(&mut self, kind: &str, orders: Vec<HostValue>) -> Result<Ending, Failure> {
+        let serial = self.start(kind, orders)?;
+        self.drive(serial)
+    }
+
+    /// Starts a session in the world; answers the serial of its process.
+    pub(super) fn start(&mut self, kind: &str, orders: Vec<HostValue>) -> Result<i64, Failure> {
         let missing = || Failure::new(Exit::Damaged, "this world has no main object to start with");
-        let full = || Failure::new(Exit::Io, "memory is full");
         let main = self.vm.known_handle(KnownObject::MainProcessStart).ok_or_else(missing)?;
-        let kind = self.vm.make(&HostValue::Text(kind.to_owned())).ok_or_else(full)?;
-        let arguments = self.vm.make(&HostValue::List(arguments)).ok_or_else(full)?;
-        let ending = self.send(main, "start:with:", &[kind, arguments], None)?;
-        for handle in [main, kind, arguments] {
-            self.vm.release(handle);
-        }
-        Ok(ending)
+        let made = [HostValue::Text(kind.to_owned()), HostValue::List(orders)].map(|value| self.vm.make(&value));
+        let spawned = match made {
+            [Some(kind), Some(orders)] => self.vm.spawn(main, "start:with:", &[kind, orders], None),
+            _ => Err("memory is full".to_owned()),
+        };
+        made.into_iter().flatten().chain([main]).for_each(|handle| self.vm.release(handle));
+        spawned.map_err(|message| Failure::new(Exit::Io, message))
     }
 
     /// Sends a message in a process of its own, which works for a session if one is given (so it does

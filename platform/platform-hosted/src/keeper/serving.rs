@@ -60,12 +60,12 @@ enum Stage {
 
 /// {what it is about. arguments. working folder. nil. the guest's console}, as `Session class >>
 /// start:with:` takes it.
-fn orders(hello: &Hello, guest: GuestHandle) -> HostValue {
+fn orders(hello: &Hello, guest: GuestHandle) -> Vec<HostValue> {
     let text = |text: &Option<String>| text.clone().map_or(HostValue::Nil, HostValue::Text);
     let words = hello.words.iter().cloned().map(HostValue::Text).collect();
     let console = [&guest.session.to_le_bytes()[..], &guest.slot.to_le_bytes(), &guest.generation.to_le_bytes()];
     let console = HostValue::Bytes(console.concat());
-    HostValue::List(vec![text(&hello.subject), HostValue::List(words), text(&hello.folder), HostValue::Nil, console])
+    vec![text(&hello.subject), HostValue::List(words), text(&hello.folder), HostValue::Nil, console]
 }
 
 fn refused(failure: Failure) -> ToGuest {
@@ -131,23 +131,10 @@ impl Living {
             "eval" | "run" | "repl" => {}
             other => return Err(Failure::new(Exit::Usage, format!("a guest cannot do {other}"))),
         }
-        let serial = self.start_for(guest, &hello)?;
+        let serial = self.start(&hello.kind, orders(&hello, guest))?;
         self.vm.attend(serial);
         self.visits.push(Visit { guest, serial, stage: Stage::Started, conversation: None, session: None });
         Ok(())
-    }
-
-    fn start_for(&mut self, guest: GuestHandle, hello: &Hello) -> Result<i64, Failure> {
-        let missing = || Failure::new(Exit::Damaged, "this world has no main object to start with");
-        let full = || Failure::new(Exit::Io, "memory is full");
-        let main = self.vm.known_handle(KnownObject::MainProcessStart).ok_or_else(missing)?;
-        let kind = self.vm.make(&HostValue::Text(hello.kind.clone())).ok_or_else(full)?;
-        let orders = self.vm.make(&orders(hello, guest)).ok_or_else(full)?;
-        let spawned = self.vm.spawn(main, "start:with:", &[kind, orders], None);
-        for handle in [main, kind, orders] {
-            self.vm.release(handle);
-        }
-        spawned.map_err(|message| Failure::new(Exit::Io, message))
     }
 
     /// A command of the store (G3).
