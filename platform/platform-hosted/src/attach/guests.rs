@@ -221,13 +221,16 @@ impl Guests {
 
     fn remove(&self, handle: Handle) -> Option<Arc<Guest>> {
         let mut state = self.state.lock();
-        let slot = state.slots.get_mut(handle.slot as usize)?;
-        if handle.session != self.session || slot.generation != handle.generation {
-            return None;
-        }
+        let slot = self.slot(&mut state, handle)?;
         let guest = slot.guest.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         Some(guest)
+    }
+
+    /// The slot of a handle that is not stale.
+    fn slot<'a>(&self, state: &'a mut State, handle: Handle) -> Option<&'a mut Slot> {
+        let slot = state.slots.get_mut(handle.slot as usize);
+        slot.filter(|slot| handle.session == self.session && slot.generation == handle.generation)
     }
 
     /// The guest went away (O3).
@@ -305,11 +308,8 @@ impl Guests {
     }
 
     fn guest(&self, handle: Handle) -> Result<Arc<Guest>, Refusal> {
-        let state = self.state.lock();
-        let slot = state.slots.get(handle.slot as usize);
-        slot.filter(|slot| handle.session == self.session && slot.generation == handle.generation)
-            .and_then(|slot| slot.guest.clone())
-            .ok_or(Refusal::Stale)
+        let mut state = self.state.lock();
+        self.slot(&mut state, handle).and_then(|slot| slot.guest.clone()).ok_or(Refusal::Stale)
     }
 
     /// Standard input of a guest.
