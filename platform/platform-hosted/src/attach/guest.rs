@@ -9,7 +9,7 @@
 //! Must not know: sessions, the machine.
 
 use super::frame::ToGuest;
-use crate::services::Bell;
+use crate::services::{Bell, Input};
 use parking_lot::{Condvar, Mutex};
 use platform::Refusal;
 use std::collections::VecDeque;
@@ -21,15 +21,6 @@ use std::os::unix::net::UnixStream;
 const MOST_QUEUED: usize = 256 << 10;
 /// The bytes of output in one frame.
 const PIECE: usize = 64 << 10;
-
-#[derive(Default)]
-struct Input {
-    bytes: Vec<u8>,
-    taken: usize,
-    ended: bool,
-    wanted: bool,
-    waiting: Vec<u32>,
-}
 
 #[derive(Default)]
 struct Output {
@@ -88,29 +79,16 @@ impl Guest {
 
     /// Some bytes of its standard input, none at the end; would block while there are none.
     pub fn read(&self, count: usize, semaphore: Option<u32>) -> Result<Vec<u8>, Refusal> {
-        let mut input = self.input.lock();
-        if input.taken == input.bytes.len() && !input.ended {
-            input.waiting.extend(semaphore);
-            if !std::mem::replace(&mut input.wanted, true) {
-                self.tell(&ToGuest::Wanted);
-            }
-            return Err(Refusal::WouldBlock);
-        }
-        let end = input.bytes.len().min(input.taken.saturating_add(count));
-        let bytes = input.bytes[input.taken..end].to_vec();
-        input.taken = end;
-        Ok(bytes)
+        self.input.lock().take(count, semaphore, || self.tell(&ToGuest::Wanted))
     }
 
     /// What the guest sent because it was wanted; an error if it was not.
     pub fn take_input(&self, bytes: Vec<u8>, bell: &Bell) -> Result<(), String> {
         let mut input = self.input.lock();
-        if !std::mem::replace(&mut input.wanted, false) {
+        if !input.is_wanted() {
             return Err("input that nobody wanted".to_owned());
         }
-        input.ended = bytes.is_empty();
-        (input.bytes, input.taken) = (bytes, 0);
-        let waiting = std::mem::take(&mut input.waiting);
+        let waiting = input.put(bytes);
         drop(input);
         waiting.into_iter().for_each(|index| bell(index));
         Ok(())
@@ -127,10 +105,7 @@ impl Guest {
         let mut waiting = std::mem::take(&mut output.waiting);
         self.more.notify_all();
         drop(output);
-        let mut input = self.input.lock();
-        input.ended = true;
-        waiting.append(&mut input.waiting);
-        drop(input);
+        waiting.append(&mut self.input.lock().end());
         waiting.into_iter().for_each(|index| bell(index));
     }
 

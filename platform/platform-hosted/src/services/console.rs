@@ -7,6 +7,7 @@
 //! - O2 The thread reads only after the first request, and one piece at a time, so what nobody asked
 //!   for stays with the terminal.
 
+use super::input::Input;
 use super::refusal;
 use crate::attach::Guests;
 use parking_lot::{Condvar, Mutex};
@@ -17,21 +18,6 @@ use std::sync::Arc;
 
 /// Called with a semaphore's index when an operation may go on.
 pub type Bell = Arc<dyn Fn(u32) + Send + Sync>;
-
-#[derive(Default)]
-struct Input {
-    bytes: Vec<u8>,
-    taken: usize,
-    ended: bool,
-    wanted: bool,
-    waiting: Vec<u32>,
-}
-
-impl Input {
-    fn has_something(&self) -> bool {
-        self.taken < self.bytes.len() || self.ended
-    }
-}
 
 #[derive(Default)]
 struct Shared {
@@ -61,17 +47,9 @@ impl ConsoleService {
             let started = thread.spawn(move || read_ahead(&shared, &bell, std::io::stdin()));
             started.map_err(|error| refusal("standard input", &error))?;
         }
-        let mut input = self.shared.input.lock();
-        if !input.has_something() {
-            input.wanted = true;
-            input.waiting.extend(semaphore);
+        self.shared.input.lock().take(count, semaphore, || {
             self.shared.asked.notify_one();
-            return Err(Refusal::WouldBlock);
-        }
-        let end = input.bytes.len().min(input.taken + count);
-        let bytes = input.bytes[input.taken..end].to_vec();
-        input.taken = end;
-        Ok(bytes)
+        })
     }
 }
 
@@ -81,7 +59,7 @@ fn read_ahead(shared: &Shared, bell: &Bell, mut from: impl Read) {
     loop {
         {
             let mut input = shared.input.lock();
-            while !input.wanted {
+            while !input.is_wanted() {
                 shared.asked.wait(&mut input);
             }
         }
@@ -92,15 +70,7 @@ fn read_ahead(shared: &Shared, bell: &Bell, mut from: impl Read) {
                 other => break other.unwrap_or(0),
             }
         };
-        let waiting = {
-            let mut input = shared.input.lock();
-            input.bytes.clear();
-            input.taken = 0;
-            input.bytes.extend_from_slice(&piece[..read]);
-            input.ended = read == 0;
-            input.wanted = false;
-            std::mem::take(&mut input.waiting)
-        };
+        let waiting = shared.input.lock().put(piece[..read].to_vec());
         waiting.into_iter().for_each(|index| bell(index));
         if read == 0 {
             return;

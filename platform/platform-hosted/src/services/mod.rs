@@ -3,10 +3,12 @@
 mod branch;
 mod console;
 mod file;
+mod input;
 
 pub use branch::BranchService;
 pub use console::{Bell, ConsoleService};
 pub use file::FileService;
+pub(crate) use input::Input;
 
 use platform::Refusal;
 use std::io::{Error, ErrorKind};
