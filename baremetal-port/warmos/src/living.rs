@@ -150,7 +150,7 @@ impl Living {
     fn wake(&mut self) {
         self.vm.reopen();
         for owner in self.vm.known_elements(KnownObject::WakeList) {
-            if let Came::Ended(Ended::Failed(trace)) = self.send(owner, "wake", &[]) {
+            if let Came::Ended(Ended::Failed(trace)) = self.send(owner, "wake", &[], None) {
                 say(format_args!("waking failed: {trace}"));
             }
             self.vm.release(owner);
@@ -164,7 +164,7 @@ impl Living {
         let kind = self.make(&HostValue::Text(kind.to_string()));
         let orders = vec![HostValue::Nil, HostValue::List(Vec::new()), HostValue::Nil];
         let orders = self.make(&HostValue::List(orders));
-        let came = self.send(main, "start:with:", &[kind, orders]);
+        let came = self.send(main, "start:with:", &[kind, orders], None);
         [main, kind, orders].into_iter().for_each(|handle| self.vm.release(handle));
         came
     }
@@ -174,10 +174,10 @@ impl Living {
         self.vm.make(value).unwrap_or_else(|| die(Ending::Machine, format_args!("memory is full")))
     }
 
-    /// Sends a message in a process of its own, which works for the newest session if there is one
-    /// (so it does not go on by itself after an opening), and drives it to its end.
-    pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle]) -> Came {
-        let serial = self.vm.spawn_for_newest_session(to, selector, arguments);
+    /// Sends a message in a process of its own, which works for a session if one is given (so it does
+    /// not go on by itself after an opening), and drives it to its end.
+    pub fn send(&mut self, to: Handle, selector: &str, arguments: &[Handle], session: Option<Handle>) -> Came {
+        let serial = self.vm.spawn(to, selector, arguments, session);
         let serial = serial.unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
         self.vm.watch(serial);
         loop {

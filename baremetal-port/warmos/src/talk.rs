@@ -29,7 +29,13 @@ enum Heard {
 
 /// Leads a conversation to its end; answers the status.
 pub fn lead(living: &mut Living, conversation: Handle, is_terminal: bool) -> i64 {
-    let mut talk = Talk { living, to: conversation, line: Line::default(), is_terminal };
+    // A line works for the session from its first instruction.
+    let session = match living.send(conversation, "session", &[], None) {
+        Came::Ended(Ended::Value(session)) => Some(session),
+        Came::Ended(_) => None,
+        Came::Exit(status) => return status,
+    };
+    let mut talk = Talk { living, to: conversation, session, line: Line::default(), is_terminal };
     let mut source = String::new();
     loop {
         talk.prompt(&source);
@@ -57,6 +63,7 @@ pub fn lead(living: &mut Living, conversation: Handle, is_terminal: bool) -> i64
 struct Talk<'a> {
     living: &'a mut Living,
     to: Handle,
+    session: Option<Handle>,
     line: Line,
     is_terminal: bool,
 }
@@ -66,7 +73,7 @@ impl Talk<'_> {
     fn ask(&mut self, selector: &str, words: &[&str]) -> Result<HostValue, i64> {
         let made = words.iter().map(|word| self.living.make(&HostValue::Text(word.to_string())));
         let handles: Vec<Handle> = made.collect();
-        let came = self.living.send(self.to, selector, &handles);
+        let came = self.living.send(self.to, selector, &handles, self.session);
         handles.into_iter().for_each(|handle| self.living.vm.release(handle));
         match came {
             Came::Exit(status) => Err(status),
