@@ -41,6 +41,8 @@ pub(crate) mod state {
 
 /// The highest priority.
 pub(crate) const PRIORITIES: i64 = 100;
+/// No more processes of a list are looked at: one that is a ring ends here.
+const MOST_LISTED: usize = 1_000_000;
 /// Polls between two looks at what the heap asks for.
 const TEND_EVERY: u64 = 16;
 /// Polls between two looks at the ready queues when nothing arrived: whoever makes a process ready
@@ -230,6 +232,13 @@ impl Vm {
         }
     }
 
+    /// The processes of a list, in their order.
+    pub(super) fn listed(&self, list: Word) -> impl Iterator<Item = Word> + '_ {
+        let resolved = |word: Word| Some(self.heap.resolve(word)).filter(|&item| self.is_process(item));
+        let next = move |item: &Word| resolved(self.slot(*item, process::NEXT_LINK));
+        core::iter::successors(resolved(self.slot(list, list::FIRST)), next).take(MOST_LISTED)
+    }
+
     pub(super) fn take_first(&mut self, list: Word) -> Option<Word> {
         let nil = self.nil;
         let first = self.heap.resolve(self.slot(list, list::FIRST));
@@ -256,7 +265,7 @@ impl Vm {
         }
         let mut previous = nil;
         let mut at = self.heap.resolve(self.slot(list, list::FIRST));
-        for _ in 0..1_000_000 {
+        for _ in 0..MOST_LISTED {
             if !self.is_process(at) {
                 return;
             }

@@ -7,29 +7,12 @@
 //!
 //! Knows: the SESSION slot of a process. Must not know: what a session is.
 
-use super::process::{PRIORITIES, list, state};
-use super::vm::{Handle, Vm};
+use super::process::{PRIORITIES, state};
+use super::vm::Vm;
 use crate::layout::{KnownObject, Word, process};
-use alloc::string::String;
 use alloc::vec::Vec;
 
-/// More processes of one session are not looked for: a list that is a ring ends here.
-const MOST_WORKERS: usize = 1_000_000;
-
 impl Vm {
-    /// As [`Vm::spawn`], for the newest session that the world lists, if it lists one.
-    pub fn spawn_for_newest_session(
-        &mut self,
-        receiver: Handle,
-        selector: &str,
-        arguments: &[Handle],
-    ) -> Result<i64, String> {
-        let sessions = self.known_elements(KnownObject::Sessions);
-        let serial = self.spawn(receiver, selector, arguments, sessions.last().copied());
-        sessions.into_iter().for_each(|session| self.release(session));
-        serial
-    }
-
     /// Whether a process works for a session that ended with the program.
     pub(super) fn is_of_earlier_session(&self, item: Word) -> bool {
         self.integer_of(item, process::SERIAL).unwrap_or(0) < self.opening_serial
@@ -71,11 +54,7 @@ impl Vm {
         let me = self.current.process;
         let Some(list) = self.ready_list(self.priority_of(me)) else { return };
         let session = self.session_of(me);
-        let mut item = self.heap.resolve(self.slot(list, list::FIRST));
-        while self.is_process(item) && self.session_of(item) == session {
-            item = self.heap.resolve(self.slot(item, process::NEXT_LINK));
-        }
-        if !self.is_process(item) {
+        if self.listed(list).all(|item| self.session_of(item) == session) {
             return;
         }
         let mut mine = Vec::new();
@@ -105,14 +84,8 @@ impl Vm {
         let mut found: Vec<Word> = stacks.filter(|&item| self.is_process(item) && works(item)).collect();
         // Those that wait for their first turn have no stack yet.
         for priority in 1..=PRIORITIES {
-            let first = self.ready_list(priority).map(|list| self.slot(list, list::FIRST));
-            let mut item = self.heap.resolve(first.unwrap_or(self.nil));
-            while self.is_process(item) && found.len() < MOST_WORKERS {
-                if works(item) && self.stack_of(item).is_none() {
-                    found.push(item);
-                }
-                item = self.heap.resolve(self.slot(item, process::NEXT_LINK));
-            }
+            let Some(list) = self.ready_list(priority) else { continue };
+            found.extend(self.listed(list).filter(|&item| works(item) && self.stack_of(item).is_none()));
         }
         found
     }
