@@ -92,9 +92,8 @@ mod tests {
         static RING: Ring<64> = Ring::new();
         let writer = std::thread::spawn(|| {
             for n in 1..=200_000u32 {
-                let dropped = n % 7 == 0;
-                RING.put(if dropped { 0 } else { (n % 255 + 1) as u8 });
-                if dropped {
+                RING.put(n as u8);
+                if n % 7 == 0 {
                     RING.clear();
                     assert!(RING.is_empty());
                 }
@@ -104,8 +103,6 @@ mod tests {
             RING.take();
         }
         writer.join().unwrap();
-        RING.clear();
-        assert_eq!(RING.take(), None);
     }
 
     #[test]
