@@ -4,6 +4,7 @@
 
 use crate::calendar::date_text;
 use crate::desk::{Desk, Outcome};
+use crate::thinning::{Thinner, commits};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
@@ -28,6 +29,8 @@ pub struct Host {
     /// Edits that no snapshot covers, as opening found them: they belong to the world whether it is
     /// saved here or not.
     edits: Vec<JournalRecord>,
+    /// For what a program's own snapshots leave.
+    thinner: Option<Thinner>,
 }
 
 /// Where a line of the machine's own log goes.
@@ -62,7 +65,8 @@ pub fn settle(heap: &mut Heap, outcome: Outcome) -> Outcome {
 impl Host {
     /// A host with a desk, or without one: then nothing is saved.
     pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, log: Log) -> Host {
-        Host { desk, clock, log, edits: Vec::new() }
+        let thinner = desk.as_ref().map(|desk| Thinner::new(&*clock, commits(desk)));
+        Host { desk, clock, log, edits: Vec::new(), thinner }
     }
 
     /// With the edits that the world's drafts take when they are woken.
@@ -172,6 +176,9 @@ fn call(
 impl StoreHost for Host {
     fn snapshot(&mut self, heap: &mut Heap, roots: &mut dyn Roots) -> Result<(), String> {
         let desk = self.desk()?.clone();
+        if let Some(thinner) = &mut self.thinner {
+            thinner.ask_if_due(&desk, &*self.clock, heap, commits(&desk));
+        }
         if heap.space().frozen().is_some() {
             // The one before fails or not: what it held is in this one too.
             let _ = settle(heap, desk.wait());

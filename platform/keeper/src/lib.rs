@@ -20,6 +20,7 @@ mod calendar;
 mod desk;
 mod host;
 mod saver;
+mod thinning;
 
 pub use calendar::date_text;
 pub use desk::{Desk, Outcome};

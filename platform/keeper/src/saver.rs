@@ -6,15 +6,14 @@
 //! - V2 [`Saver::save`] returns `Ok` only if everything that was done is durable (K2).
 //! - V3 A [`Ticket`] is kept only by a snapshot that was begun after it was asked for, or when there
 //!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
-//! - V4 Moments are thinned each minute, and each so many commits: a world that only ever lives for
-//!   moments is thinned too.
+//! - V4 Moments are thinned when it is time ([`Thinner`]).
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
+use crate::thinning::{Thinner, commits};
 use alloc::format;
 use alloc::sync::Arc;
-use core::mem::replace;
-use image::{ImageError, Keep, ThinPolicy};
+use image::{ImageError, Keep};
 use platform::Clock;
 use vm::heap::HeapError;
 use vm::interpret::Vm;
@@ -22,10 +21,6 @@ use vm::layout::PAGE_BYTES;
 
 /// How often a world is saved while it changes.
 const SAVE_EVERY_NS: u64 = 2_000_000_000;
-/// How often moments are thinned.
-const THIN_EVERY_NS: u64 = 60_000_000_000;
-/// After how many commits at most they are thinned, whoever made them.
-const THIN_EVERY_COMMITS: u64 = 16;
 /// Dirty bytes beyond which the world waits for the writer.
 const TOO_DIRTY_BYTES: usize = 256 << 20;
 /// A snapshot in writing may be older than what was done since; a failed one is tried once more.
@@ -49,9 +44,7 @@ pub struct Saver {
     desk: Option<Arc<dyn Desk>>,
     clock: Arc<dyn Clock>,
     saved_ns: u64,
-    thinned_ns: u64,
-    /// How many times [`THIN_EVERY_COMMITS`] had been committed when it was last looked.
-    rounds: u64,
+    thinner: Thinner,
     failed: Option<ImageError>,
     told: bool,
     tell: Log,
@@ -65,13 +58,12 @@ impl Saver {
     /// A saver at a desk, or without one: then nothing is saved. `tell` shows a line to the user.
     pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, tell: Log) -> Saver {
         let now = clock.monotonic_ns();
-        let rounds = desk.as_ref().map_or(0, |desk| commits(desk) / THIN_EVERY_COMMITS);
+        let thinner = Thinner::new(&*clock, desk.as_ref().map_or(0, commits));
         Saver {
             desk,
             clock,
             saved_ns: now,
-            thinned_ns: now,
-            rounds,
+            thinner,
             failed: None,
             told: false,
             tell,
@@ -110,9 +102,7 @@ impl Saver {
         if desk.is_busy() && dirty > TOO_DIRTY_BYTES {
             self.wait(vm, &desk);
         }
-        if now.saturating_sub(self.thinned_ns) >= THIN_EVERY_NS {
-            self.thin(vm, &desk);
-        }
+        self.thinner.ask_if_due(&desk, &*self.clock, &vm.heap, commits(&desk));
         let is_wanted = self.wanted >= vm.heap.space().epoch();
         if !desk.is_busy() && (is_due || wants.flip || is_wanted || is_journal_pressed(&desk)) {
             self.begin(vm, &desk)?;
@@ -120,18 +110,10 @@ impl Saver {
         Ok(())
     }
 
-    fn thin(&mut self, vm: &Vm, desk: &Arc<dyn Desk>) {
-        self.thinned_ns = self.clock.monotonic_ns();
-        desk.ask_thinning(&ThinPolicy::usual(vm.heap.used_bytes() as u64), self.clock.wall_ns());
-    }
-
     fn begin(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) -> Result<(), Trouble> {
         self.saved_ns = self.clock.monotonic_ns();
-        // This commit and the one that closes the file count too: the session may make no other.
-        let rounds = (commits(desk) + 2) / THIN_EVERY_COMMITS;
-        if rounds != replace(&mut self.rounds, rounds) {
-            self.thin(vm, desk);
-        }
+        // This commit and the one that closes the file count already: the session may make no other.
+        self.thinner.ask_if_due(desk, &*self.clock, &vm.heap, commits(desk) + 2);
         let frozen = vm.flip().map_err(Trouble::Heap)?;
         self.begun = frozen.epoch();
         let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
@@ -234,13 +216,6 @@ impl Saver {
         }
         if self.has_something_to_save(vm) { self.begin(vm, &desk) } else { Ok(()) }
     }
-}
-
-/// The number of the newest commit.
-fn commits(desk: &Arc<dyn Desk>) -> u64 {
-    let mut number = 0;
-    desk.with_world(&mut |world| number = world.head().number.0.into());
-    number
 }
 
 /// Whether the journal should be relieved by a snapshot.

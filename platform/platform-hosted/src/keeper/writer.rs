@@ -289,6 +289,11 @@ impl Desk {
     /// Begins to let go a few moments; the next steps write it, and then it is asked again.
     fn thin(&self, policy: &ThinPolicy, wall_ns: i64) {
         let _flushes = self.flushes.lock();
+        self.begin_thinning(policy, wall_ns);
+    }
+
+    /// As `thin`, while no flush is under way.
+    fn begin_thinning(&self, policy: &ThinPolicy, wall_ns: i64) {
         let begun = self.world().begin_thinning(policy, wall_ns);
         let mut state = self.state.lock();
         state.upkeep = true;
@@ -309,6 +314,11 @@ impl Desk {
     /// An outcome is there; what the journal wants of a further commit is looked for next.
     fn settle(&self, outcome: Outcome) {
         phase::tell(Writer::Idle);
+        // Whoever waits may begin the next snapshot at once, and the next: a thinning has its turn before.
+        let asked = self.state.lock().thinning.clone();
+        if let Some((policy, wall_ns)) = asked {
+            self.begin_thinning(&policy, wall_ns);
+        }
         let mut state = self.state.lock();
         state.writing = false;
         state.upkeep = true;
