@@ -174,7 +174,6 @@ fn survivors(pending: usize, random: &mut Random) -> Survivors {
 
 /// Reads a program's output while it runs.
 struct Listener {
-    program: u32,
     thread: std::thread::JoinHandle<Vec<(Moment, String)>>,
     heard: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
@@ -201,7 +200,7 @@ fn listen(child: &mut Child) -> Listener {
         }
         lines
     });
-    Listener { program, thread, heard }
+    Listener { thread, heard }
 }
 
 /// A mount for a test. Where this machine cannot mount, the test fails and says what is missing.

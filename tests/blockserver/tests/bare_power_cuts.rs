@@ -80,6 +80,17 @@ impl Life {
         Life { child, lines }
     }
 
+    /// Switches it off; answers what it had said and nobody had heard.
+    fn end(mut self) -> Vec<String> {
+        self.off();
+        self.lines.iter().collect()
+    }
+
+    fn off(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// The next line within `patience`.
     fn hear(&self, patience: Duration) -> Result<String, RecvTimeoutError> {
         self.lines.recv_timeout(patience)
@@ -88,8 +99,7 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.off();
     }
 }
 
@@ -103,21 +113,21 @@ struct Said {
 }
 
 impl Said {
-    fn hear(&mut self, line: &str) -> Result<(), String> {
+    fn hear(&mut self, line: &str) {
         if let Some(n) = line.strip_prefix("saved ") {
-            self.saved = n.parse().map_err(|_| format!("{line:?} is no number"))?;
+            // The last line of a life may be cut off in its number, which is then a smaller one, or before it.
+            self.saved = self.saved.max(n.parse().unwrap_or(0));
         }
         self.seen.push(line.to_owned());
-        Ok(())
     }
 
     /// Hears what a life says in some time; answers whether it may say more.
-    fn hear_for(&mut self, life: &Life, time: Duration) -> Result<bool, String> {
+    fn hear_for(&mut self, life: &Life, time: Duration) -> bool {
         let until = Instant::now() + time;
         loop {
             match life.hear(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => self.hear(&line)?,
-                Err(ended) => return Ok(ended == RecvTimeoutError::Timeout),
+                Ok(line) => self.hear(&line),
+                Err(ended) => return ended == RecvTimeoutError::Timeout,
             }
         }
     }
@@ -157,12 +167,13 @@ fn live(device: &Device, life: &Life, random: &mut Random, said: &mut Said) -> R
         device.fail_after(random.below(120));
     }
     let is_there = |said: &Said| if by_operations { device.has_failed() } else { said.saved >= enough };
-    while !is_there(said) && said.hear_for(life, Duration::from_millis(20))? {
+    while !is_there(said) && said.hear_for(life, Duration::from_millis(20)) {
         if Instant::now() > hangs {
             return Err(format!("it hangs; it said {:?}", said.seen));
         }
     }
-    said.hear_for(life, Duration::from_millis(random.below(300) as u64)).map(drop)
+    said.hear_for(life, Duration::from_millis(random.below(300) as u64));
+    Ok(())
 }
 
 /// Lives one world through `cuts` power cuts, on a disk that keeps its word or lies about every flush.
@@ -183,8 +194,8 @@ fn lives(name: &str, lies: bool, cuts: u64) -> Result<(Said, Medium), String> {
         }
         let life = Life::begin(&qemu, &kernel, &socket);
         let lived = live(&device, &life, &mut random, &mut said);
-        drop(life);
         // What it said before it was killed counts.
+        life.end().iter().for_each(|line| said.hear(line));
         let pending = device.store().pending();
         let choices = Survivors::choices(pending, 8, random.bits());
         let survivors = random.pick(&choices).cloned().unwrap_or(Survivors::Nothing);
