@@ -323,6 +323,15 @@ impl Living {
             desk.with_world(&mut |world| drop(world.journal_flush()));
         }
         self.must(saved);
+        loop {
+            let collected = self.saver.collect(&mut self.vm);
+            let more = collected.as_ref().is_ok_and(|more| *more);
+            self.must(collected.map(|_| ()));
+            if !more {
+                break;
+            }
+            self.relieve();
+        }
         if let Some(desk) = self.desk.take()
             && let Err(error) = desk.close(BareClock.wall_ns())
             && error != ImageError::ReadOnly

@@ -4,7 +4,7 @@
 
 use crate::calendar::date_text;
 use crate::desk::{Desk, Outcome};
-use crate::thinning::{Thinner, commits};
+use crate::thinning::{Thinner, commits, made_room};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
@@ -183,13 +183,19 @@ impl StoreHost for Host {
             // The one before fails or not: what it held is in this one too.
             let _ = settle(heap, desk.wait());
         }
-        let frozen = heap.flip(roots).map_err(|error| format!("{error:?}"))?;
-        let snapshot = snapshot_of(heap, frozen, &*self.clock, Keep::Automatic);
-        let outcome = match desk.begin(snapshot) {
-            Ok(()) => desk.wait(),
-            Err(error) => Err(error),
-        };
-        settle(heap, outcome).map_err(|error| error.to_string())
+        loop {
+            let frozen = heap.flip(roots).map_err(|error| format!("{error:?}"))?;
+            let snapshot = snapshot_of(heap, frozen, &*self.clock, Keep::Automatic);
+            let outcome = match desk.begin(snapshot) {
+                Ok(()) => desk.wait(),
+                Err(error) => Err(error),
+            };
+            let outcome = settle(heap, outcome);
+            match made_room(&outcome, &desk, &*self.clock) {
+                Some(line) => (self.log)(&line),
+                None => return outcome.map_err(|error| error.to_string()),
+            }
+        }
     }
 
     fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {

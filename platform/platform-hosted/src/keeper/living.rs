@@ -300,6 +300,7 @@ impl Living {
             }
             return Err(failure);
         }
+        while self.saver.collect(&mut self.vm).map_err(|trouble| self.troubled(trouble))? {}
         let moved = self.store.as_ref().and_then(|store| store.moved());
         if let Some(desk) = self.desk.take() {
             desk.end();
