@@ -53,7 +53,7 @@ impl Default for HeapConfig {
             base: DEFAULT_BASE,
             reserve: DEFAULT_RESERVE,
             limit_bytes: usize::MAX,
-            eden_min: 256 << 10,
+            eden_min: 128 << 10,
             eden_max: 4 << 20,
             tenure_bytes: None,
             mark_after_bytes: 32 << 20,
