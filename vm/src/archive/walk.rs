@@ -7,6 +7,7 @@
 //! they stand in its arrays depends on hashes, and hashes on the walk.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -57,11 +58,11 @@ impl Order {
 /// Every object that the known objects lead to, in order; `skipped` is left out.
 pub(super) fn walk(heap: &Heap, skipped: Word) -> Order {
     let order = Order { objects: Vec::new(), next: 0, base: heap.base(), places: Vec::new() };
-    let mut walk = Walk { heap, skipped: heap.resolve(skipped), order };
+    let mut walk = Walk { heap, skipped: heap.resolve(skipped), order, tables: BTreeSet::new() };
     walk.reach(heap.nil());
     walk.reach(heap.known(KnownObject::StartupOrder));
     for _ in 0..STARTUP_LEVELS {
-        walk.spread(Walk::reach_slots);
+        walk.spread(Walk::reach_near);
     }
     walk.reach(heap.known_objects());
     walk.order.next = 0;
@@ -75,6 +76,8 @@ struct Walk<'a> {
     heap: &'a Heap,
     skipped: Word,
     order: Order,
+    /// The arrays of the method dictionaries that `reach_near` met.
+    tables: BTreeSet<usize>,
 }
 
 impl Walk<'_> {
@@ -91,6 +94,17 @@ impl Walk<'_> {
         while self.order.next < end {
             reach(self, self.order.objects[self.order.next]);
             self.order.next += 1;
+        }
+    }
+
+    /// As `reach_from`, but leaves out what a method dictionary holds.
+    fn reach_near(&mut self, object: Word) {
+        if self.heap.class_index(object) == KnownClass::MethodDictionary.index() {
+            let slots = (0..self.strong_slots(object)).map(|slot| self.heap.resolve(self.heap.slot(object, slot)));
+            self.tables.extend(slots.filter(|slot| slot.is_reference()).map(|slot| slot.address()));
+        }
+        if !self.tables.contains(&object.address()) {
+            self.reach_slots(object);
         }
     }
 
