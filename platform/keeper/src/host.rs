@@ -26,6 +26,7 @@ pub struct Host {
     desk: Option<Arc<dyn Desk>>,
     clock: Arc<dyn Clock>,
     log: Log,
+    tell: Log,
     /// Edits that no snapshot covers, as opening found them: they belong to the world whether it is
     /// saved here or not.
     edits: Vec<JournalRecord>,
@@ -63,10 +64,10 @@ pub fn settle(heap: &mut Heap, outcome: Outcome) -> Outcome {
 }
 
 impl Host {
-    /// A host with a desk, or without one: then nothing is saved.
-    pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, log: Log) -> Host {
+    /// A host with a desk, or without one: then nothing is saved. `tell` shows a line to the user.
+    pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, log: Log, tell: Log) -> Host {
         let thinner = desk.as_ref().map(|desk| Thinner::new(&*clock, commits(desk)));
-        Host { desk, clock, log, edits: Vec::new(), thinner }
+        Host { desk, clock, log, tell, edits: Vec::new(), thinner }
     }
 
     /// With the edits that the world's drafts take when they are woken.
@@ -192,7 +193,7 @@ impl StoreHost for Host {
             };
             let outcome = settle(heap, outcome);
             match made_room(&outcome, &desk, &*self.clock) {
-                Some(line) => (self.log)(&line),
+                Some(line) => (self.tell)(&line),
                 None => return outcome.map_err(|error| error.to_string()),
             }
         }
