@@ -498,6 +498,11 @@ impl Display {
         self.slot(handle).ok()?.emergency.as_ref().map(|(emergency, _)| emergency)
     }
 
+    /// Whether one is shown in any window.
+    pub fn shows_emergency(&mut self) -> bool {
+        self.windows().into_iter().any(|handle| self.emergency(handle).is_some())
+    }
+
     /// What was chosen in an emergency; once.
     pub fn take_choice(&mut self) -> Option<(Handle, Choice)> {
         self.choice.take()

@@ -29,9 +29,9 @@ use vm::layout::KnownObject;
 const NEGLECT_NS: u64 = 8_000_000_000;
 /// The most of one look that counts (M2).
 const MOST_A_LOOK_NS: u64 = 250_000_000;
-/// How often a machine that sleeps looks after its windows.
-const LOOK_EVERY_NS: u64 = 1_000_000_000;
-/// How often it looks while an event waits.
+/// How often a machine that sleeps looks after its windows, though nothing rang.
+const LOOK_EVERY_NS: u64 = NEGLECT_NS;
+/// How often it looks while an event waits, or an emergency is shown.
 const LOOK_SOON_NS: u64 = 100_000_000;
 /// How many moments are offered.
 const MOMENTS: usize = 64;
@@ -47,6 +47,8 @@ pub(super) struct Watch {
     looked_ns: u64,
     /// When the event came that waits, and for how much of the machine's time it has.
     waiting: Option<(u64, u64)>,
+    /// Whether the next look is soon.
+    looks_soon: bool,
 }
 
 impl Watch {
@@ -66,7 +68,7 @@ impl Watch {
     /// Until when a machine with nothing else to do may sleep.
     pub(super) fn next_look(&self, now: u64) -> Option<u64> {
         self.surfaces()?;
-        Some(now + if self.waiting.is_some() { LOOK_SOON_NS } else { LOOK_EVERY_NS })
+        Some(now + if self.looks_soon { LOOK_SOON_NS } else { LOOK_EVERY_NS })
     }
 
     /// Whether an event has waited too long by now (M2).
@@ -85,7 +87,8 @@ impl Living {
     /// Shows an emergency if there is one, and does what was chosen in it.
     pub(super) fn look_after_windows(&mut self) -> Result<Option<Ending>, Failure> {
         let Some(surfaces) = self.watch.surfaces() else { return Ok(None) };
-        // Whoever paints holds it for a moment; the next look is soon.
+        // Whoever paints holds it for a moment.
+        self.watch.looks_soon = true;
         let Some(mut display) = surfaces.try_lock() else { return Ok(None) };
         if let Some((handle, choice)) = display.take_choice() {
             let neglected = display.emergency(handle).is_some_and(|emergency| emergency.passes);
@@ -96,6 +99,7 @@ impl Living {
         // One that somebody is reading is not replaced.
         let called = called.filter(|(handle, _)| display.emergency(*handle).is_none());
         let unanswered = display.unanswered();
+        self.watch.looks_soon = unanswered.is_some() || display.shows_emergency();
         let now = self.clock.monotonic_ns();
         let neglected = self.watch.is_neglected(unanswered.map(|(_, came)| came), now);
         let (handle, mut emergency) = match (called, unanswered) {
@@ -115,6 +119,7 @@ impl Living {
         let last_good = display.presented(handle);
         self.offer_moments(&mut emergency, last_good);
         display.open_emergency(handle, emergency);
+        self.watch.looks_soon = true;
         Ok(None)
     }
 
