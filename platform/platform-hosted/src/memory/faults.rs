@@ -16,14 +16,16 @@ use super::{PAGE_BYTES, protect};
 use platform::{Filled, PageSource};
 use std::cell::UnsafeCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// Regions that can be served at once.
 const SLOTS: usize = 1024;
 /// Handlers that can fill at once; more wait for a buffer.
 const BUFFERS: usize = 16;
-/// Pages that one fault may bring.
+/// Pages that one fault may bring: a run, of which each page has its place.
 const RUN_PAGES: usize = 16;
+/// Pages that a fault brings where nothing near was asked for yet.
+const FEW_PAGES: usize = 4;
 /// The handler's stack, per thread.
 const HANDLER_STACK_BYTES: usize = 256 * 1024;
 
@@ -42,6 +44,8 @@ pub struct Pager {
     source: Arc<dyn PageSource>,
     way: Way,
     inside: AtomicUsize,
+    /// A bit for each run: whether anything of it was asked for. A guess that nothing rests on.
+    touched: Box<[AtomicU64]>,
 }
 
 static TABLE: [AtomicPtr<Pager>; SLOTS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; SLOTS];
@@ -83,29 +87,44 @@ pub fn with_buffer<T>(work: impl FnOnce(&mut [u8; RUN_PAGES * PAGE_BYTES]) -> T)
 impl Pager {
     /// A pager for a range.
     pub fn new(base: usize, bytes: usize, source: Arc<dyn PageSource>, way: Way) -> Pager {
-        Pager { base, bytes, source, way, inside: AtomicUsize::new(0) }
+        let runs = bytes / PAGE_BYTES / RUN_PAGES + 1;
+        // SAFETY: zero bytes are a valid AtomicU64. Zeroed memory that is not touched costs nothing.
+        let touched = unsafe { Box::new_zeroed_slice(runs / 64 + 1).assume_init() };
+        Pager { base, bytes, source, way, inside: AtomicUsize::new(0), touched }
+    }
+
+    /// How many pages a fault on this one should bring; notes that it was asked for.
+    fn width(&self, page: usize) -> usize {
+        let run = page / RUN_PAGES;
+        let word = |run: usize| self.touched.get(run / 64);
+        let is_touched = |run: usize| word(run).is_some_and(|word| word.load(Ordering::Relaxed) >> (run % 64) & 1 != 0);
+        let near = is_touched(run) || is_touched(run + 1) || run > 0 && is_touched(run - 1);
+        if let Some(word) = word(run) {
+            word.fetch_or(1 << (run % 64), Ordering::Relaxed);
+        }
+        if near { RUN_PAGES } else { FEW_PAGES }
     }
 
     fn holds(&self, address: usize) -> bool {
         address.wrapping_sub(self.base) < self.bytes
     }
 
-    /// Makes the page of `address` present (and cheap neighbours behind it).
+    /// Makes the page of `address` present, and cheap neighbours: few where memory is touched here and there.
     fn serve(&self, address: usize) {
         let page = (address - self.base) / PAGE_BYTES;
         match &self.way {
             Way::Userfault(uffd) => {
-                self.fill_by(uffd, page);
+                self.fill_by(uffd, page, self.width(page));
             }
             Way::Protection(units) => units.serve(page, &*self.source),
         }
     }
 
-    /// Brings a page and its neighbours in its run of [`RUN_PAGES`], as far as they are read with it; answers
-    /// how many pages from this one on are there now.
-    fn fill_by(&self, uffd: &Uffd, page: usize) -> usize {
-        let first = page - page % RUN_PAGES;
-        let room = (self.bytes / PAGE_BYTES - first).min(RUN_PAGES);
+    /// Brings a page and its neighbours in its run of `width`, as far as they are read with it; answers how
+    /// many pages from this one on are there now.
+    fn fill_by(&self, uffd: &Uffd, page: usize, width: usize) -> usize {
+        let first = page - page % width;
+        let room = (self.bytes / PAGE_BYTES - first).min(width);
         with_buffer(|buffer| {
             let bytes = &mut buffer[..room * PAGE_BYTES];
             let (mut from, (mut filled, mut pages)) = (first, self.source.fill_run(first, PAGE_BYTES, bytes));
@@ -121,7 +140,10 @@ impl Pager {
                 Filled::Bytes | Filled::Lost => {
                     let (before, behind) = bytes.split_at((page - from) * PAGE_BYTES);
                     let done = uffd.copy(to, behind);
-                    if !before.is_empty() { let _ = uffd.copy(self.base + from * PAGE_BYTES, before); }
+                    if !before.is_empty() {
+                        // Those that do not come now come when they are asked for.
+                        let _ = uffd.copy(self.base + from * PAGE_BYTES, before);
+                    }
                     done
                 }
                 Filled::Failed => give_up(page),
@@ -139,7 +161,7 @@ impl Pager {
         let mut page = first_page;
         while page < end {
             page += match &self.way {
-                Way::Userfault(uffd) => self.fill_by(uffd, page),
+                Way::Userfault(uffd) => self.fill_by(uffd, page, RUN_PAGES),
                 Way::Protection(units) => {
                     units.serve(page, &*self.source);
                     1
