@@ -15,7 +15,7 @@ use crate::settings::SettingsSource;
 use crate::transport;
 use parking_lot::Mutex;
 use platform::operations::{Fields, ModelOperation, Packed};
-use platform::{Handle, Refusal, Reply, Request, Service};
+use platform::{Handle, Refusal, Reply, Request, Service, Slots};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,52 +74,24 @@ impl Shared {
     }
 }
 
-#[derive(Default)]
-struct Entry {
-    generation: u32,
-    question: Option<Arc<Shared>>,
-}
-
 /// The service `model`.
 pub struct ModelService {
-    session: u64,
     settings: SettingsSource,
     bell: Bell,
-    entries: Vec<Entry>,
+    questions: Slots<Arc<Shared>>,
 }
 
 impl ModelService {
     /// The service of one session; `bell` is called from the listening threads.
     pub fn new(session: u64, settings: SettingsSource, bell: Bell) -> ModelService {
-        ModelService { session, settings, bell, entries: Vec::new() }
-    }
-
-    fn entry(&mut self, handle: Option<Handle>) -> Result<&mut Entry, Refusal> {
-        let handle = handle.ok_or_else(|| Refusal::Malformed("no handle".to_owned()))?;
-        let session = self.session;
-        let entry = self.entries.get_mut(handle.slot as usize);
-        entry
-            .filter(|entry| handle.session == session && entry.generation == handle.generation)
-            .filter(|entry| entry.question.is_some())
-            .ok_or(Refusal::Stale)
+        ModelService { settings, bell, questions: Slots::new(session) }
     }
 
     fn keep(&mut self, question: Arc<Shared>) -> Result<Handle, Refusal> {
-        let free = self.entries.iter().position(|entry| entry.question.is_none());
-        let slot = match free {
-            Some(slot) => slot,
-            None if self.entries.len() < MOST_QUESTIONS => {
-                self.entries.push(Entry::default());
-                self.entries.len() - 1
-            }
-            None => {
-                let message = format!("{MOST_QUESTIONS} questions are open already");
-                return Err(Refusal::Failed { code: "full", message });
-            }
-        };
-        let entry = &mut self.entries[slot];
-        entry.question = Some(question);
-        Ok(Handle { session: self.session, slot: slot as u32, generation: entry.generation })
+        if self.questions.len() < MOST_QUESTIONS {
+            return Ok(self.questions.insert(question));
+        }
+        Err(Refusal::Failed { code: "full", message: format!("{MOST_QUESTIONS} questions are open already") })
     }
 
     /// What is configured; never the key (N1).
@@ -182,11 +154,8 @@ impl ModelService {
     }
 
     fn close(&mut self, handle: Handle) {
-        if let Ok(entry) = self.entry(Some(handle)) {
-            if let Some(question) = entry.question.take() {
-                question.given_up.store(true, Ordering::Relaxed);
-            }
-            entry.generation = entry.generation.wrapping_add(1);
+        if let Some(question) = self.questions.remove(handle) {
+            question.given_up.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -271,8 +240,7 @@ impl Service for ModelService {
                 return Ok(Reply { handle: Some(handle), bytes: Vec::new() });
             }
             ModelOperation::Next => {
-                let entry = self.entry(request.handle)?;
-                let Some(question) = &entry.question else { return Err(Refusal::Stale) };
+                let question = self.questions.asked(request.handle)?;
                 let mut queue = question.queue.lock();
                 match queue.events.pop_front() {
                     Some(event) => packed(event),
@@ -286,15 +254,13 @@ impl Service for ModelService {
                 }
             }
             ModelOperation::GiveUp => {
-                let bell = self.bell.clone();
-                if let Some(question) = self.entry(request.handle)?.question.clone() {
-                    question.given_up.store(true, Ordering::Relaxed);
-                    question.enter(Event::Failed(transport::cancelled()), &bell);
-                }
+                let question = self.questions.asked(request.handle)?.clone();
+                question.given_up.store(true, Ordering::Relaxed);
+                question.enter(Event::Failed(transport::cancelled()), &self.bell);
                 Vec::new()
             }
             ModelOperation::Close => {
-                self.entry(request.handle)?;
+                self.questions.asked(request.handle)?;
                 if let Some(handle) = request.handle {
                     self.close(handle);
                 }
@@ -307,7 +273,7 @@ impl Service for ModelService {
 
 impl Drop for ModelService {
     fn drop(&mut self) {
-        for question in self.entries.iter().filter_map(|entry| entry.question.as_ref()) {
+        for (_, question) in self.questions.iter() {
             question.given_up.store(true, Ordering::Relaxed);
         }
     }

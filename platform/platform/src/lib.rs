@@ -27,6 +27,7 @@ mod handle;
 mod memory;
 pub mod operations;
 mod service;
+mod slots;
 mod store;
 
 pub use channel::{Channel, ChannelEvent};
@@ -34,4 +35,5 @@ pub use clock::{Clock, Entropy};
 pub use handle::{Handle, Refusal};
 pub use memory::{CodeMemory, Filled, Memory, PageSource, Region, ReserveError};
 pub use service::{Reply, Request, Service};
+pub use slots::Slots;
 pub use store::{Store, StoreError, StoreErrorKind};

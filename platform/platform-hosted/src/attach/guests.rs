@@ -17,7 +17,7 @@ use crate::services::Bell;
 use crate::sys;
 use parking_lot::Mutex;
 use platform::operations::Packed;
-use platform::{Clock, Handle, Refusal};
+use platform::{Clock, Handle, Refusal, Slots};
 use std::collections::VecDeque;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -65,15 +65,8 @@ enum Entry {
     Closed,
 }
 
-#[derive(Default)]
-struct Slot {
-    generation: u32,
-    guest: Option<Arc<Guest>>,
-}
-
-#[derive(Default)]
 struct State {
-    slots: Vec<Slot>,
+    guests: Slots<Arc<Guest>>,
     events: VecDeque<Event>,
     notices: Vec<Notice>,
     doorbell: Option<Arc<Doorbell>>,
@@ -83,7 +76,6 @@ struct State {
 
 /// The guests of a world.
 pub struct Guests {
-    session: u64,
     clock: Arc<HostedClock>,
     state: Mutex<State>,
     closed: AtomicBool,
@@ -92,7 +84,15 @@ pub struct Guests {
 impl Guests {
     /// Nobody, and no door yet.
     pub fn new(session: u64, clock: Arc<HostedClock>) -> Arc<Guests> {
-        Arc::new(Guests { session, clock, state: Mutex::default(), closed: AtomicBool::new(true) })
+        let state = State {
+            guests: Slots::new(session),
+            events: VecDeque::new(),
+            notices: Vec::new(),
+            doorbell: None,
+            bell: None,
+            door: None,
+        };
+        Arc::new(Guests { clock, state: Mutex::new(state), closed: AtomicBool::new(true) })
     }
 
     /// Knows the machine from now on: its bell for semaphores, its doorbell.
@@ -129,7 +129,7 @@ impl Guests {
 
     /// How many are here.
     pub fn count(&self) -> usize {
-        self.state.lock().slots.iter().filter(|slot| slot.guest.is_some()).count()
+        self.state.lock().guests.len()
     }
 
     fn receive(self: Arc<Guests>, listener: &UnixListener) {
@@ -206,31 +206,14 @@ impl Guests {
         if self.closed.load(Ordering::SeqCst) {
             return Entry::Closed;
         }
-        let free = state.slots.iter().position(|slot| slot.guest.is_none());
-        let at = free.unwrap_or(state.slots.len());
-        if at >= MOST_GUESTS {
+        if state.guests.len() >= MOST_GUESTS {
             return Entry::Full;
         }
-        if free.is_none() {
-            state.slots.push(Slot::default());
-        }
-        let slot = &mut state.slots[at];
-        slot.guest = Some(guest);
-        Entry::Free(Handle { session: self.session, slot: at as u32, generation: slot.generation })
+        Entry::Free(state.guests.insert(guest))
     }
 
     fn remove(&self, handle: Handle) -> Option<Arc<Guest>> {
-        let mut state = self.state.lock();
-        let slot = self.slot(&mut state, handle)?;
-        let guest = slot.guest.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        Some(guest)
-    }
-
-    /// The slot of a handle that is not stale.
-    fn slot<'a>(&self, state: &'a mut State, handle: Handle) -> Option<&'a mut Slot> {
-        let slot = state.slots.get_mut(handle.slot as usize);
-        slot.filter(|slot| handle.session == self.session && slot.generation == handle.generation)
+        self.state.lock().guests.remove(handle)
     }
 
     /// The guest went away (O3).
@@ -253,11 +236,7 @@ impl Guests {
 
     /// Everybody is dismissed with the same word.
     pub fn dismiss_all(&self, last: &ToGuest) {
-        let handles: Vec<Handle> = {
-            let state = self.state.lock();
-            let here = state.slots.iter().enumerate().filter(|(_, slot)| slot.guest.is_some());
-            here.map(|(at, slot)| Handle { session: self.session, slot: at as u32, generation: slot.generation }).collect()
-        };
+        let handles: Vec<Handle> = self.state.lock().guests.iter().map(|(handle, _)| handle).collect();
         handles.into_iter().for_each(|handle| self.dismiss(handle, last));
     }
 
@@ -308,8 +287,7 @@ impl Guests {
     }
 
     fn guest(&self, handle: Handle) -> Result<Arc<Guest>, Refusal> {
-        let mut state = self.state.lock();
-        self.slot(&mut state, handle).and_then(|slot| slot.guest.clone()).ok_or(Refusal::Stale)
+        self.state.lock().guests.get(handle).cloned().ok_or(Refusal::Stale)
     }
 
     /// Standard input of a guest.

@@ -11,7 +11,7 @@
 use super::{Bell, refusal};
 use parking_lot::Mutex;
 use platform::operations::{BranchOperation, Fields, Packed};
-use platform::{Handle, Refusal, Reply, Request, Service};
+use platform::{Handle, Refusal, Reply, Request, Service, Slots};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -63,12 +63,6 @@ impl Shared {
     }
 }
 
-#[derive(Default)]
-struct Entry {
-    generation: u32,
-    branch: Option<Arc<Shared>>,
-}
-
 /// What a branch may use up.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
@@ -79,10 +73,9 @@ struct Limits {
 
 /// The service `branch`.
 pub struct BranchService {
-    session: u64,
     world: Option<PathBuf>,
     bell: Bell,
-    entries: Vec<Entry>,
+    branches: Slots<Arc<Shared>>,
 }
 
 impl BranchService {
@@ -90,29 +83,14 @@ impl BranchService {
     pub fn new(session: u64, world: Option<PathBuf>, bell: Bell) -> BranchService {
         // The branch runs in a folder of its own.
         let world = world.map(|path| std::path::absolute(&path).unwrap_or(path));
-        BranchService { session, world, bell, entries: Vec::new() }
+        BranchService { world, bell, branches: Slots::new(session) }
     }
 
-    fn entry(&mut self, handle: Option<Handle>) -> Result<&mut Entry, Refusal> {
-        let handle = handle.ok_or_else(|| Refusal::Malformed("no handle".to_owned()))?;
-        let session = self.session;
-        let entry = self.entries.get_mut(handle.slot as usize);
-        entry
-            .filter(|entry| handle.session == session && entry.generation == handle.generation)
-            .filter(|entry| entry.branch.is_some())
-            .ok_or(Refusal::Stale)
-    }
-
-    fn free_slot(&mut self) -> Result<usize, Refusal> {
-        if let Some(slot) = self.entries.iter().position(|entry| entry.branch.is_none()) {
-            return Ok(slot);
+    fn room(&self) -> Result<(), Refusal> {
+        if self.branches.len() < MOST_BRANCHES {
+            return Ok(());
         }
-        if self.entries.len() == MOST_BRANCHES {
-            let message = format!("{MOST_BRANCHES} branches run already");
-            return Err(Refusal::Failed { code: "full", message });
-        }
-        self.entries.push(Entry::default());
-        Ok(self.entries.len() - 1)
+        Err(Refusal::Failed { code: "full", message: format!("{MOST_BRANCHES} branches run already") })
     }
 
     fn start(&mut self, fields: &mut Fields<'_>) -> Result<Reply, Refusal> {
@@ -124,22 +102,18 @@ impl BranchService {
             message: "this world is in memory only, so it has no saved state to branch from".to_owned(),
         };
         let world = self.world.clone().ok_or_else(no_file)?;
-        let slot = self.free_slot()?;
+        self.room()?;
         let child = spawn(&world, limits).map_err(|error| refusal("a branch", &error))?;
         let shared = Arc::new(Shared::default());
         let (kept, bell) = (shared.clone(), self.bell.clone());
         let keeper = std::thread::Builder::new().name("warm-branch".to_owned());
         let started = keeper.spawn(move || keep(child, source, limits, &kept, &bell));
         started.map_err(|error| refusal("a branch", &error))?;
-        let entry = &mut self.entries[slot];
-        entry.branch = Some(shared);
-        let handle = Handle { session: self.session, slot: slot as u32, generation: entry.generation };
-        Ok(Reply { handle: Some(handle), bytes: Vec::new() })
+        Ok(Reply { handle: Some(self.branches.insert(shared)), bytes: Vec::new() })
     }
 
     fn next(&mut self, request: Request<'_>) -> Result<Vec<u8>, Refusal> {
-        let entry = self.entry(request.handle)?;
-        let Some(branch) = &entry.branch else { return Err(Refusal::Stale) };
+        let branch = self.branches.asked(request.handle)?;
         let mut queue = branch.queue.lock();
         if let Some(bytes) = queue.output.pop_front() {
             return Ok([vec![1], bytes].concat());
@@ -160,11 +134,8 @@ impl BranchService {
     }
 
     fn stop(&mut self, handle: Option<Handle>) -> Result<Vec<u8>, Refusal> {
-        let entry = self.entry(handle)?;
-        if let Some(branch) = entry.branch.take() {
-            branch.stop.store(true, Ordering::Relaxed);
-        }
-        entry.generation = entry.generation.wrapping_add(1);
+        self.branches.asked(handle)?.stop.store(true, Ordering::Relaxed);
+        let _ = handle.and_then(|handle| self.branches.remove(handle));
         Ok(Vec::new())
     }
 }
@@ -294,7 +265,7 @@ impl Service for BranchService {
 
 impl Drop for BranchService {
     fn drop(&mut self) {
-        for branch in self.entries.iter().filter_map(|entry| entry.branch.as_ref()) {
+        for (_, branch) in self.branches.iter() {
             branch.stop.store(true, Ordering::Relaxed);
         }
     }

@@ -8,7 +8,7 @@
 use super::refusal;
 use crate::sys;
 use platform::operations::{Fields, FileOperation, Packed};
-use platform::{Handle, Refusal, Reply, Request, Service};
+use platform::{Handle, Refusal, Reply, Request, Service, Slots};
 use std::fs::{self, File, OpenOptions};
 use std::io::Error;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
@@ -26,53 +26,20 @@ struct Open {
     position: u64,
 }
 
-#[derive(Default)]
-struct Entry {
-    generation: u32,
-    open: Option<Open>,
-}
-
 /// The service `file`.
 pub struct FileService {
-    session: u64,
-    entries: Vec<Entry>,
-    free: Vec<u32>,
+    files: Slots<Open>,
 }
 
 impl FileService {
     /// The service of one session.
     pub fn new(session: u64) -> FileService {
-        FileService { session, entries: Vec::new(), free: Vec::new() }
-    }
-
-    fn keep(&mut self, open: Open) -> Handle {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry::default());
-            self.entries.len() as u32 - 1
-        });
-        let entry = &mut self.entries[slot as usize];
-        entry.open = Some(open);
-        Handle { session: self.session, slot, generation: entry.generation }
-    }
-
-    fn open_of(&mut self, handle: Option<Handle>) -> Result<&mut Open, Refusal> {
-        let handle = handle.ok_or_else(|| Refusal::Malformed("no handle".to_owned()))?;
-        let session = self.session;
-        let entry = self.entries.get_mut(handle.slot as usize);
-        entry
-            .filter(|entry| handle.session == session && entry.generation == handle.generation)
-            .and_then(|entry| entry.open.as_mut())
-            .ok_or(Refusal::Stale)
+        FileService { files: Slots::new(session) }
     }
 
     fn close(&mut self, handle: Option<Handle>) -> Result<Reply, Refusal> {
-        self.open_of(handle)?;
-        if let Some(handle) = handle {
-            let entry = &mut self.entries[handle.slot as usize];
-            entry.open = None;
-            entry.generation = entry.generation.wrapping_add(1);
-            self.free.push(handle.slot);
-        }
+        self.files.asked(handle)?;
+        let _ = handle.and_then(|handle| self.files.remove(handle));
         Ok(Reply::default())
     }
 
@@ -94,7 +61,7 @@ impl FileService {
             return Err(Refusal::Failed { code: "isFolder", message: format!("{path}: is a folder") });
         }
         let position = if mode == 3 { data.len() } else { 0 };
-        let handle = self.keep(Open { file, path: path.to_owned(), position });
+        let handle = self.files.insert(Open { file, path: path.to_owned(), position });
         Ok(Reply { handle: Some(handle), bytes: Vec::new() })
     }
 }
@@ -235,7 +202,7 @@ impl Service for FileService {
                 Packed::default().texts(names).finish()
             }
             Op::Read | Op::Write | Op::Size | Op::Truncate | Op::Flush => {
-                let open = self.open_of(request.handle)?;
+                let open = self.files.asked(request.handle)?;
                 by_handle(operation, open, &mut fields)?
             }
             _ => {
