@@ -5,7 +5,7 @@ use platform_hosted::memory::HostedMemory;
 use vm::heap::{Decline, Finish, HashOf, Heap, HeapConfig, Stress};
 use vm::layout::{
     BLOCK_BYTES, BLOCKS_OFFSET, ClassIndex, EDEN_MAX_BYTES, EDEN_OFFSET, KnownClass, KnownObject,
-    PAGE_BYTES, Word, root,
+    PAGE_BYTES, Word, behavior, root,
 };
 
 fn world() -> World {
@@ -164,6 +164,50 @@ fn become_forward_moves_references_and_the_hash_if_asked() {
     heap.become_forward(&[(target, Word::small(3))], HashOf::Target);
     assert_eq!(heap.resolve(heap.slot(roots[0], 0)), Word::small(3), "a number can be become");
     clean(&mut heap, &mut roots);
+}
+
+#[test]
+fn a_class_that_becomes_another_is_that_other_for_its_instances() {
+    let mut heap = world().heap;
+    let [old, other, new] = [(); 3].map(|()| heap.allocate_old(PLAIN, 1, behavior::CLASS_INDEX + 1).expect("room"));
+    let [index, of_other] = [old, other].map(|class| heap.register_class(class).expect("an index"));
+    for (class, index) in [(old, index), (other, of_other), (new, index)] {
+        heap.store(class, behavior::CLASS_INDEX, Word::small(index.0.into()));
+    }
+    let instance = heap.allocate(index, 1, 2).expect("room in eden");
+    heap.become_forward(&[(old, new)], HashOf::Target);
+    assert_eq!((heap.class_at(index), heap.class_at(of_other)), (new, other));
+    assert_eq!(heap.class_of(instance), new);
+    // One that only claims the index is in nobody's place.
+    let claims = heap.allocate_old(PLAIN, 1, behavior::CLASS_INDEX + 1).expect("room");
+    heap.store(claims, behavior::CLASS_INDEX, Word::small(of_other.0.into()));
+    heap.become_forward(&[(claims, new)], HashOf::Target);
+    assert_eq!(heap.class_at(of_other), other);
+}
+
+#[test]
+fn what_points_to_a_young_object_is_found_though_a_mark_comes_first() {
+    let config = HeapConfig { base: 0x3200_0000_0000, reserve: 1 << 30, ..HeapConfig::default() };
+    let mut heap = Heap::create(&HostedMemory::default(), config.clone()).expect("a heap");
+    make_known(&mut heap);
+    heap.request_mark();
+    let mut pages = flipped(&mut heap);
+    while heap.wants().mark {
+        heap.mark_step(1000);
+    }
+    assert_eq!(heap.finish(&mut (), None), Ok(Finish::Done));
+    // The sweep is cut off.
+    pages.extend(flipped(&mut heap));
+    drop(heap);
+    let source = std::sync::Arc::new(Counting { pages, asked: Default::default() });
+    let mut heap = Heap::open(&HostedMemory::default(), config, source).expect("a heap");
+    assert!(heap.holds_unknown_corpses());
+    let (target, holder) = (plain(&mut heap, 1), plain(&mut heap, 1));
+    heap.store(holder, 0, target);
+    let mut roots = vec![holder];
+    let found = heap.pointers_to(target, &mut roots).expect("a walk");
+    assert_eq!(found, roots);
+    assert!(!heap.holds_unknown_corpses());
 }
 
 #[test]
@@ -381,30 +425,42 @@ impl platform::PageSource for Counting {
     }
 }
 
+/// Known objects that are all nil; answers nil.
+fn make_known(heap: &mut Heap) -> Word {
+    let nil = heap.allocate_old(KnownClass::UndefinedObject.index(), 0, 0).unwrap();
+    let known = heap.allocate_old(KnownClass::Array.index(), 1, KnownObject::ALL.len()).unwrap();
+    (0..KnownObject::ALL.len()).for_each(|n| heap.store(known, n, nil));
+    heap.set_known_objects(known);
+    nil
+}
+
+/// The pages that a flip freezes, as a store would have them.
+fn flipped(heap: &mut Heap) -> std::collections::BTreeMap<usize, Box<[u8; PAGE_BYTES]>> {
+    let frozen = heap.flip(&mut ()).unwrap();
+    let mut pages = std::collections::BTreeMap::new();
+    for (nth, page) in frozen.page_numbers().iter().enumerate() {
+        let mut bytes = Box::new([0; PAGE_BYTES]);
+        frozen.read_page(nth, &mut bytes);
+        pages.insert(page.0 as usize, bytes);
+    }
+    heap.thaw();
+    pages
+}
+
 #[test]
 fn opening_asks_for_few_pages_however_large_the_heap_is() {
     let asked = [2_000, 200_000].map(|objects| {
         let config = HeapConfig { base: 0x3100_0000_0000, reserve: 1 << 30, ..HeapConfig::default() };
         let mut heap = Heap::create(&HostedMemory::default(), config.clone()).expect("a heap");
-        let nil = heap.allocate_old(KnownClass::UndefinedObject.index(), 0, 0).unwrap();
-        let known = heap.allocate_old(KnownClass::Array.index(), 1, KnownObject::ALL.len()).unwrap();
-        (0..KnownObject::ALL.len()).for_each(|n| heap.store(known, n, nil));
-        heap.set_known_objects(known);
-        let mut last = nil;
+        let mut last = make_known(&mut heap);
         for n in 0..objects {
             let object = heap.allocate_old(PLAIN, 1, 6).unwrap();
             heap.store(object, n % 6, last);
             last = object;
         }
         heap.set_known(KnownObject::Smalltalk, last);
-        let frozen = heap.flip(&mut ()).unwrap();
-        let mut pages = std::collections::BTreeMap::new();
-        for (nth, page) in frozen.page_numbers().iter().enumerate() {
-            let mut bytes = Box::new([0; PAGE_BYTES]);
-            frozen.read_page(nth, &mut bytes);
-            pages.insert(page.0 as usize, bytes);
-        }
-        drop((frozen, heap));
+        let pages = flipped(&mut heap);
+        drop(heap);
         let source = std::sync::Arc::new(Counting { pages, asked: Default::default() });
         let mut heap = Heap::open(&HostedMemory::default(), config, source.clone()).expect("a heap");
         assert_eq!(heap.known(KnownObject::Smalltalk), last);

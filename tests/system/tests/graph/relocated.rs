@@ -10,7 +10,7 @@ use platform::{Filled, PageSource};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use vm::heap::{Heap, HeapError};
-use vm::layout::{BLOCKS_OFFSET, EDEN_MAX_BYTES, EDEN_OFFSET, root};
+use vm::layout::{BLOCK_BYTES, BLOCKS_OFFSET, EDEN_MAX_BYTES, EDEN_OFFSET, root};
 use vm::verify::verify;
 
 fn source(pages: &BTreeMap<usize, Page>) -> Arc<dyn PageSource> {
@@ -125,6 +125,20 @@ fn a_base_that_the_known_objects_do_not_agree_with_is_refused() {
         pages.get_mut(&0).expect("the root block")[at..at + 8].copy_from_slice(&base.to_le_bytes());
         let refused = open(&new_arena(), &world.setup, &pages).err();
         assert!(matches!(refused, Some(HeapError::NotAHeap(_))), "{base:#x}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_limit_of_blocks_that_the_heap_does_not_have_is_refused() {
+    let (world, image) = committed(2).expect("a world");
+    let least = (BLOCKS_OFFSET / BLOCK_BYTES) as u64;
+    for limit in [0, least - 1, (image.bytes / BLOCK_BYTES) as u64 + 1, u64::MAX] {
+        let mut pages = image.pages.clone();
+        let at = root::BLOCK_LIMIT * 8;
+        pages.get_mut(&0).expect("the root block")[at..at + 8].copy_from_slice(&limit.to_le_bytes());
+        let refused = open(&new_arena(), &world.setup, &pages).err();
+        let said = format!("{refused:?}");
+        assert!(matches!(refused, Some(HeapError::NotAHeap(_))) && said.contains("block limit"), "{limit}: {said}");
     }
 }
 
