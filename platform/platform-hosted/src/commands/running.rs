@@ -1,7 +1,7 @@
 //! Commands that run code of a world: open, eval, run, load, test, repl.
 
 use super::visiting::{self, Whose, open_or_visit};
-use super::{path, repl};
+use super::{outside, path, repl};
 use crate::attach::Hello;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::file_store::Access;
@@ -226,22 +226,34 @@ fn way_back(ending: &Ending) -> Option<(MomentId, bool)> {
 
 /// Opens a world where it can show windows: the machine then runs on a thread of its own. A session
 /// that goes back to a moment gets an instance built anew, in this process. Where the world is open
-/// already, its window comes to the front, or its owner gets a guest to talk to.
+/// already, its window comes to the front, or its owner gets a guest to talk to; who cannot talk, as
+/// after a double click, gets a window that says so.
 fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Failure> {
-    let wish = Wish { kind: "open", subject: Some(file.to_string_lossy().into_owned()), words };
+    let only_sees = outside::only_sees();
+    let kind = if only_sees { "show" } else { "open" };
+    let wish = Wish { kind, subject: Some(file.to_string_lossy().into_owned()), words };
     let opened = match saving {
-        Saving::Never => keeper::open(file, access(saving))?,
-        Saving::Automatic => match open_or_visit(file, &wish.hello())? {
-            Whose::Elsewhere(visit) => return visiting::follow(visit),
-            Whose::Ours(opened) => *opened,
+        Saving::Never => keeper::open(file, access(saving)),
+        Saving::Automatic => match open_or_visit(file, &wish.hello()) {
+            Ok(Whose::Elsewhere(visit)) => return visiting::follow(visit),
+            Ok(Whose::Ours(opened)) => Ok(*opened),
+            Err(failure) => Err(failure),
         },
+    };
+    let opened = match opened {
+        Err(failure) if !(only_sees && failure.exit == Exit::Locked) => return Err(failure),
+        other => other,
     };
     let (file, words) = (file.to_owned(), words.to_vec());
     let mut opened = Some(opened);
     crate::window::lead(move |port| {
         loop {
             let opened = match opened.take() {
-                Some(opened) => opened,
+                Some(Ok(opened)) => opened,
+                Some(Err(locked)) => match outside::wait(&port, &file, locked)? {
+                    Some(opened) => opened,
+                    None => return Ok(Exit::Locked),
+                },
                 None => keeper::open(&file, access(saving))?,
             };
             let mut living = Living::begin_shown(opened, saving, port.clone())?;

@@ -9,8 +9,9 @@
 //! - W3 What the machine's command answers is what [`lead`] answers, whatever became of the display.
 //!
 //! Rooms: `shower` (the window system's loop), `input` (its events as the world's), `screen` (what the
-//! machine asks for), `clipboard`, `fonts` (letters of the system). Must not know: what a view is.
+//! machine asks for), `caret` (when it is seen), `clipboard`, `fonts` (letters of the system). Must not know: what a view is.
 
+mod caret;
 mod clipboard;
 mod fonts;
 mod input;
