@@ -38,6 +38,11 @@ pub(super) fn only_sees() -> bool {
     can_see && !talks && !std::io::stdin().is_terminal()
 }
 
+/// Whether a world could not be opened because another program has it open.
+pub(super) fn is_locked(failure: &Failure) -> bool {
+    failure.exit.number() == Exit::Locked.number()
+}
+
 /// What a process was started as, and its number.
 fn described(process: i32) -> String {
     let words = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
@@ -159,7 +164,7 @@ pub(super) fn wait(port: &Port, path: &Path, locked: Failure) -> Result<Option<O
     while opened.is_none() && !outside.is_left().map_err(told)? {
         match keeper::open(path, Access::Write) {
             Ok(ours) => opened = Some(ours),
-            Err(failure) if failure.exit == Exit::Locked => outside.rest(),
+            Err(failure) if is_locked(&failure) => outside.rest(),
             Err(failure) => return Err(failure),
         }
     }

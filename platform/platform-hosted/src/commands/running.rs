@@ -235,13 +235,17 @@ fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Fa
     let opened = match saving {
         Saving::Never => keeper::open(file, access(saving)),
         Saving::Automatic => match open_or_visit(file, &wish.hello()) {
-            Ok(Whose::Elsewhere(visit)) => return visiting::follow(visit),
             Ok(Whose::Ours(opened)) => Ok(*opened),
+            Ok(Whose::Elsewhere(visit)) => match visiting::follow(visit) {
+                // It is shown there, or was talked to.
+                Ok(exit) => return Ok(exit),
+                Err(failure) => Err(failure),
+            },
             Err(failure) => Err(failure),
         },
     };
     let opened = match opened {
-        Err(failure) if !(only_sees && failure.exit == Exit::Locked) => return Err(failure),
+        Err(failure) if !(only_sees && outside::is_locked(&failure)) => return Err(failure),
         other => other,
     };
     let (file, words) = (file.to_owned(), words.to_vec());
