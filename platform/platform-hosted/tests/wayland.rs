@@ -49,6 +49,14 @@ impl Compositor {
         command
     }
 
+    /// Opens a world, and waits until guests are let in: whoever asked earlier would have it himself.
+    fn open(&self, world: &str) -> Child {
+        let child = self.client(&["open", world]).spawn().expect("warm starts");
+        let door = self.runtime.join("warm");
+        wait_until("a door", || std::fs::read_dir(&door).is_ok_and(|entries| entries.count() > 0));
+        child
+    }
+
     /// What the open world answers a guest.
     fn asks(&self, world: &str, question: &str) -> String {
         let run: common::Run = self.client(&["eval", world, question]).output().expect("warm runs").into();
@@ -76,7 +84,7 @@ fn a_window_opens_and_closes_on_a_compositor_without_a_screen() {
     let folder = Folder::new("wayland-headless");
     let world = folder.world("headless.world");
     let compositor = Compositor::start(&folder, "--backend=headless-backend.so", None);
-    let child = compositor.client(&["open", &world]).spawn().expect("warm starts");
+    let child = compositor.open(&world);
     wait_until("a frame", || {
         compositor.asks(&world, PAINTED).parse::<u64>().is_ok_and(|painted| painted > 0)
     });
@@ -92,10 +100,10 @@ fn keys_and_pointer_arrive_and_what_was_typed_is_saved() {
     let world = folder.world("keys.world");
     let screen = Screen::start(&folder.path(""), 1280, 800);
     let compositor = Compositor::start(&folder, "--backend=x11-backend.so", Some(&screen.name));
-    let child = compositor.client(&["open", &world]).spawn().expect("warm starts");
+    let child = compositor.open(&world);
     let ground = Role::Desk.colour(Theme::Light).pixel();
     screen.shows("the desk", |picture| picture.pixel(4, 4) == ground && picture.pixel(1276, 4) == ground);
-    let window = wait_for("the compositor's window", || screen.windows(&["--name", "Weston"]).into_iter().next());
+    let window = wait_for("the compositor's window", || screen.windows(&["--class", "weston"]).into_iter().next());
     screen.does(&["windowfocus", "--sync", &window]);
     // A person presses where the workspace stands, and types.
     screen.click((1100, 200));
