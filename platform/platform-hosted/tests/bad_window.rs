@@ -54,6 +54,27 @@ fn a_display_that_is_dead_is_told_and_it_converses() {
     assert_eq!(run.err.lines().count(), 1, "{run:?}");
 }
 
+#[test]
+fn a_world_whose_library_is_older_opens_and_says_so() {
+    let folder = Folder::new("older");
+    let world = folder.world("old garden.world");
+    assert_eq!(converses(&world, None).err.lines().count(), 1, "one of this program says nothing");
+    assert_eq!(warm(&["eval", &world, "Session class compile: 'libraryEdition ^ 0'. 3"]).out, "3\n");
+    let told = "is older than this program's (edition 0, not ";
+    let run = converses(&world, None);
+    assert_eq!((run.status, run.out.as_str()), (0, "42\n"), "{run:?}");
+    assert!(run.err.starts_with("warm: the library of ") && run.err.contains(told), "{run:?}");
+    let screen = Rc::new(Screen::start(&folder.path(""), 1280, 800));
+    let desk = open(&screen, &world);
+    assert_eq!(screen.windows(&["--name", "its library is older than the program"]).len(), 1);
+    prints(&screen, &desk, "3 + 4", "7");
+    ends(&screen, desk);
+    // A world that knows nothing of editions is older too.
+    let forgets = "Session class removeSelector: #libraryEdition. 3";
+    assert_eq!(warm(&["eval", &world, forgets]).out, "3\n");
+    assert!(converses(&world, None).err.contains(told));
+}
+
 fn desk_is_shown(screen: &Screen) {
     let desk = Role::Desk.colour(Theme::Light).pixel();
     screen.shows("the desk", |picture| picture.pixel(2, 2) == desk && picture.pixel(1270, 2) == desk);

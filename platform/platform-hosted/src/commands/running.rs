@@ -6,6 +6,7 @@ use crate::attach::Hello;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::file_store::Access;
 use crate::keeper::{self, Ending, Living, Saving};
+use crate::window::Port;
 use image::MomentId;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -261,6 +262,7 @@ fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Fa
                 None => keeper::open(&file, access(saving))?,
             };
             let mut living = Living::begin_shown(opened, saving, port.clone())?;
+            tell_age(&mut living, &file, &port)?;
             let ending = living.session("open", orders(text(file.to_string_lossy()), &words))?;
             let Some((moment, again)) = way_back(&ending) else { return talk(living, ending) };
             living.finish()?;
@@ -270,6 +272,18 @@ fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Fa
             }
         }
     })
+}
+
+/// A world whose library is older than this program's opens, and it is said: on standard error, and in
+/// the title of its window, for such a world cannot say it itself.
+fn tell_age(living: &mut Living, file: &Path, port: &Port) -> Result<(), Failure> {
+    let (has, ours) = (living.library_edition()?, i64::from(first_world::EDITION));
+    if has < ours {
+        let file = file.display();
+        eprintln!("warm: the library of {file} is older than this program's (edition {has}, not {ours}); it opens as it is");
+        port.set_remark("its library is older than the program");
+    }
+    Ok(())
 }
 
 /// The world answered a conversation: lead it; else it is done.

@@ -61,6 +61,8 @@ pub struct Port {
     shown: Arc<AtomicUsize>,
     /// The surfaces of the world that shows windows here, once it has any.
     surfaces: Arc<Mutex<Option<Arc<Mutex<Display>>>>>,
+    /// What the titles of windows say behind the world's own words.
+    remark: Arc<Mutex<String>>,
 }
 
 impl std::fmt::Debug for Port {
@@ -76,13 +78,24 @@ impl Port {
     }
 
     fn new(proxy: Result<EventLoopProxy<Order>, String>) -> Port {
-        Port { proxy, shown: Arc::default(), surfaces: Arc::default() }
+        Port { proxy, shown: Arc::default(), surfaces: Arc::default(), remark: Arc::default() }
     }
 
     /// Brings the windows that are shown to the front; `false` if there are none.
     pub fn raise(&self) -> bool {
         let Ok(proxy) = &self.proxy else { return false };
         self.shown.load(Ordering::SeqCst) > 0 && proxy.send_event(Order::RaiseAll).is_ok()
+    }
+
+    /// Lets the titles of windows say something behind the world's own words.
+    pub fn set_remark(&self, remark: &str) {
+        remark.clone_into(&mut self.remark.lock());
+    }
+
+    /// A title with the remark, if there is one.
+    fn title(&self, title: &str) -> String {
+        let remark = self.remark.lock();
+        if remark.is_empty() { title.to_owned() } else { format!("{title} ({remark})") }
     }
 
     /// The surfaces of the world that shows windows here, once it has any.
