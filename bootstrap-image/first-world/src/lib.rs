@@ -15,6 +15,8 @@ use alloc::vec::Vec;
 /// The archive, compressed (LZ4 block behind its length in four little-endian bytes).
 pub static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/world.lz4"));
 
+include!(concat!(env!("OUT_DIR"), "/edition.rs"));
+
 /// The archive's bytes.
 pub fn archive() -> Result<Vec<u8>, String> {
     lz4_flex::decompress_size_prepended(COMPRESSED).map_err(|error| error.to_string())

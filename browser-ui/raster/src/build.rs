@@ -123,6 +123,10 @@ impl Builder {
                 let (radius, colour) = (self.radius(*corner, &rect), paint.colour(self.theme));
                 self.add(rect, Shape::Fill { rect, radius, colour });
             }
+            Command::Caret { x, y, width, height, paint } => {
+                let rect = self.rect(*x, *y, *width, *height);
+                self.add(rect, Shape::Caret { rect, colour: paint.colour(self.theme) });
+            }
             Command::Border { x, y, width, height, corner, thickness, paint } => {
                 let rect = self.rect(*x, *y, *width, *height);
                 let (radius, colour) = (self.radius(*corner, &rect), paint.colour(self.theme));

@@ -372,7 +372,11 @@ impl Display {
         let (now, milliseconds) = (self.screen.nanoseconds(), self.screen.milliseconds());
         let Display { slots, workshop, screen, .. } = self;
         let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
+        let carets: Vec<_> = slot.surface.carets().collect();
         let header = slot.surface.present(bytes, &mut workshop.fonts).map_err(Refusal::Malformed)?;
+        if !slot.surface.carets().eq(carets) {
+            slot.caret_came = now;
+        }
         slot.framed();
         slot.presented = Some(now);
         if slot.emergency.as_ref().is_some_and(|(emergency, _)| emergency.passes) {
@@ -572,6 +576,22 @@ impl Display {
         let scale = self.slot(handle).map(|slot| slot.surface.scale()).unwrap_or_default();
         let factor = 4096.0 / f64::from(scale.sixty_fourths());
         ((x * factor) as i32, (y * factor) as i32)
+    }
+
+    /// For how many nanoseconds the caret of a surface has stood where it is; `None`: it shows none.
+    pub fn caret_rest(&mut self, handle: Handle) -> Option<u64> {
+        let now = self.screen.nanoseconds();
+        let slot = self.slot(handle).ok()?;
+        slot.shown().carets().next()?;
+        Some(now.saturating_sub(slot.caret_came))
+    }
+
+    /// Shows the caret of a window or hides it; whether there is something to paint.
+    pub fn show_caret(&mut self, handle: Handle, shown: bool) -> bool {
+        let Ok(slot) = self.slot(handle) else { return false };
+        let was_undrawn = slot.shown().is_undrawn();
+        slot.shown().show_carets(shown);
+        !was_undrawn && slot.shown().is_undrawn()
     }
 
     /// The size of a surface in device pixels.

@@ -9,11 +9,9 @@
 //!
 //! Must not know: how a choice is carried out.
 
-use crate::fields::{Align, Coord, Extent, Face, Many, Paint, Span, Wrap};
+use crate::page::{CODE, KEY, LINE, Page, SIDE, SOFT, TITLE, WORDS, WRONG, plain};
 use crate::roles::{Role, Theme};
-use crate::stream::{Command, Encoder, Header};
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 use platform::events::Event;
 
@@ -73,72 +71,14 @@ pub fn is_call(event: &Event) -> bool {
     matches!(event, Event::KeyDown { logical, modifiers: CONTROL_SHIFT, .. } if logical == "Escape")
 }
 
-const LINE: i32 = 20;
-const SIDE: i32 = 40;
 /// Rows of keys at the foot, with what parts them from the stack.
 const FOOT_LINES: i32 = 6;
 const KEY_WIDTH: i32 = 56;
 
-/// Letters: face, size, weight, colour.
-type Letters = (Face, u16, u16, Role);
-const TITLE: Letters = (Face::Words, 20, 600, Role::Ink);
-const WORDS: Letters = (Face::Words, 13, 400, Role::Ink);
-const WRONG: Letters = (Face::Words, 13, 600, Role::Wrong);
-const SOFT: Letters = (Face::Words, 13, 400, Role::Soft);
-const KEY: Letters = (Face::Code, 13, 400, Role::Accent);
-const CODE: Letters = (Face::Code, 13, 400, Role::Ink);
-
-/// A page of lines in the making.
-struct Page {
-    encoder: Encoder,
-    next: u32,
-}
-
-impl Page {
-    fn line(&mut self, x: i32, y: i32, text: &str, (face, size, weight, role): Letters) {
-        if text.is_empty() {
-            return;
-        }
-        let bytes = text.len() as u32;
-        let span = Span { bytes, face, style: 0, size: size * 64, weight, paint: Paint::role(role) };
-        self.encoder.push(&Command::Layout {
-            id: self.next,
-            width: Extent::default(),
-            wrap: Wrap::None,
-            align: Align::Start,
-            line: Extent::whole(if size > 13 { 28 } else { LINE }),
-            text,
-            spans: Many(vec![span]),
-        });
-        self.encoder.push(&Command::Text { id: self.next, x: Coord::whole(x), y: Coord::whole(y) });
-        self.next += 1;
-    }
-
-    fn fill(&mut self, (x, y, width, height): (i32, i32, i32, i32), role: Role) {
-        self.encoder.push(&Command::Fill {
-            x: Coord::whole(x),
-            y: Coord::whole(y),
-            width: Extent::whole(width),
-            height: Extent::whole(height),
-            corner: Extent::default(),
-            paint: Paint::role(role),
-        });
-    }
-}
-
-/// As much of a line as may be shown; tabs become blanks.
-fn plain(line: &str) -> String {
-    let seen = |c: char| if c == '\t' { ' ' } else { c };
-    line.trim().chars().map(seen).filter(|c| !c.is_control()).take(400).collect()
-}
-
 impl Emergency {
     /// The frame for a surface of so many logical pixels.
     pub fn frame(&self, (width, height): (i32, i32), theme: Theme) -> Vec<u8> {
-        let header = Header { keyframe: true, tells: false, theme, surface: 0, number: 1 };
-        let mut page = Page { encoder: Encoder::new(header), next: 1 };
-        page.fill((0, 0, width, height), Role::Paper);
-        page.fill((0, 0, width, 4), Role::Wrong);
+        let mut page = Page::new((width, height), Role::Wrong, theme);
         let title = if self.title.is_empty() { "The world cannot show itself." } else { &self.title };
         page.line(SIDE, 24, &plain(title), TITLE);
         page.line(SIDE, 56, "What you see is the machine's. Nothing is lost: what was typed and done is kept.", SOFT);
@@ -157,7 +97,7 @@ impl Emergency {
             y += LINE;
         }
         self.foot(&mut page, foot, width);
-        page.encoder.finish()
+        page.finish()
     }
 
     fn foot(&self, page: &mut Page, top: i32, width: i32) {
@@ -214,7 +154,8 @@ impl Emergency {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::Claimed;
+    use crate::stream::{Claimed, Command};
+    use alloc::vec;
 
     fn press(logical: &str) -> Event {
         let (physical, text) = (String::new(), String::new());

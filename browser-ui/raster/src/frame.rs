@@ -48,6 +48,13 @@ pub enum Shape {
         /// With what.
         colour: Colour,
     },
+    /// What says where text goes: a rectangle that a window hides and shows by turns.
+    Caret {
+        /// Where.
+        rect: Rect,
+        /// With what.
+        colour: Colour,
+    },
     /// A border inside a rectangle.
     Border {
         /// Where.
@@ -102,6 +109,7 @@ impl Shape {
         core::mem::discriminant(self).hash(to);
         match self {
             Shape::Fill { rect, radius, colour } => (rect, radius, colour).hash(to),
+            Shape::Caret { rect, colour } => (rect, colour).hash(to),
             Shape::Border { rect, radius, thickness, colour } => (rect, radius, thickness, colour).hash(to),
             Shape::Shadow { rect, radius, blur, colour } => (rect, radius, blur, colour).hash(to),
             Shape::Path { path, colour } => {
@@ -194,6 +202,12 @@ impl Frame {
         bounds.hash(&mut digest);
         shape.digest(&mut digest);
         self.items.push(Item { bounds, clip, shape, key: digest.finish() });
+    }
+
+    /// What its carets paint.
+    pub fn carets(&self) -> impl Iterator<Item = Rect> {
+        let carets = self.items.iter().filter(|item| matches!(item.shape, Shape::Caret { .. }));
+        carets.map(|item| item.bounds)
     }
 
     /// Where another frame shows something else (F2).

@@ -25,6 +25,8 @@ mod fonts;
 mod frame;
 mod geometry;
 mod glyphs;
+pub mod notice;
+mod page;
 mod paint;
 mod places;
 mod png;

@@ -39,6 +39,7 @@ pub struct Letters<'a> {
 pub fn shape(canvas: &mut Canvas<'_, '_>, shape: &Shape, bounds: Rect, letters: &mut Letters<'_>) {
     match shape {
         Shape::Fill { rect, radius, colour } => fill(canvas, *rect, *radius, *colour),
+        Shape::Caret { rect, colour } => fill(canvas, *rect, 0, *colour),
         Shape::Border { rect, radius, thickness, colour } => border(canvas, *rect, *radius, *thickness, *colour),
         Shape::Shadow { rect, radius, blur, colour } => shadow(canvas, *rect, *radius, *blur, *colour),
         Shape::Path { path: outline, colour } => path(canvas, outline, bounds, *colour),

@@ -45,6 +45,8 @@ pub struct Slot {
     pub unanswered: Option<u64>,
     /// When the world presented a frame last.
     pub presented: Option<u64>,
+    /// When the caret came where it is.
+    pub caret_came: u64,
     /// What the world, or the key for it, asked the machine to show instead.
     pub call: Option<Emergency>,
     /// What is shown instead of the world's frame, and on what.
@@ -114,6 +116,7 @@ impl Slot {
             keys: Keys::default(),
             unanswered: None,
             presented: None,
+            caret_came: 0,
             call: None,
             emergency: None,
         }

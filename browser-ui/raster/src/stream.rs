@@ -154,6 +154,8 @@ commands! {
         "Paints an image, scaled to the rectangle.";
     16 Node { id: u32, parent: u32, role: NodeRole, states: u8, actions: u8, x: Coord, y: Coord, width: Extent, height: Extent, label: &'a str, value: &'a str, }
         "What a part of the picture is, for those who do not see it, and for tests. Parent 0 is the surface. States: 1 focused, 2 selected, 4 expanded, 8 disabled, 16 read only. Actions: 1 press, 2 focus, 4 set value, 8 more, 16 less, 32 expand, 64 show.";
+    17 Caret { x: Coord, y: Coord, width: Extent, height: Extent, paint: Paint, }
+        "A rectangle that says where text goes. In a window that has the keyboard it comes and goes by itself, in one that has lost it it is not seen; a picture shows it.";
 }
 
 /// Bytes that claim to be a command stream.

@@ -6,6 +6,7 @@
 //! - E3 Painted piece by piece, as the damage says, a surface has the pixels of one painted whole.
 //! - E4 What is painted lies within the surface, whatever size it had before.
 //! - E5 Texts and images are bounded by [`MOST_TEXT_BYTES`] and [`MOST_IMAGE_BYTES`].
+//! - E6 Carets that are hidden are no part of what E3 paints; every change of that is damage.
 //!
 //! Must not know: windows, events.
 
@@ -14,7 +15,7 @@ use crate::canvas::{Canvas, Clip, Target};
 use crate::damage::{History, Region};
 use crate::fields::Extent;
 use crate::fonts::Fonts;
-use crate::frame::{Bitmap, Digest, Frame};
+use crate::frame::{Bitmap, Digest, Frame, Item, Shape};
 use crate::geometry::{Rect, Scale};
 use crate::glyphs::Glyphs;
 use crate::paint::{Letters, shape};
@@ -99,6 +100,7 @@ pub struct Surface {
     undrawn: Region,
     history: History,
     figures: Figures,
+    hides_carets: bool,
 }
 
 impl Surface {
@@ -115,6 +117,7 @@ impl Surface {
             undrawn: Region::default(),
             history: History::default(),
             figures: Figures::default(),
+            hides_carets: false,
         };
         surface.resize(width, height, scale);
         surface
@@ -194,6 +197,10 @@ impl Surface {
             }
         }
         let frame = builder.finish();
+        // A caret that moved is seen where it goes.
+        if self.hides_carets && !self.frame.carets().eq(frame.carets()) {
+            self.show_carets(true);
+        }
         if self.header.is_none_or(|last| last.theme != header.theme) {
             self.undrawn = Region::of(self.whole());
         } else {
@@ -309,6 +316,20 @@ impl Surface {
         self.header.is_some()
     }
 
+    /// Where its frame's carets stand, in device pixels.
+    pub fn carets(&self) -> impl Iterator<Item = Rect> {
+        self.frame.carets()
+    }
+
+    /// Shows the carets of its frame, or hides them (E6).
+    pub fn show_carets(&mut self, shown: bool) {
+        if self.hides_carets == shown {
+            self.hides_carets = !shown;
+            let (undrawn, frame) = (&mut self.undrawn, &self.frame);
+            frame.carets().for_each(|bounds| undrawn.add(bounds));
+        }
+    }
+
     /// Whether something must be painted.
     pub fn is_undrawn(&self) -> bool {
         !self.undrawn.is_empty()
@@ -337,7 +358,8 @@ impl Surface {
         let desk = Role::Desk.colour(self.theme());
         Canvas::new(target, &ground, piece).fill(piece, desk);
         let mut letters = Letters { fonts: &mut workshop.fonts, glyphs: &mut workshop.glyphs, scale: self.scale };
-        for item in self.frame.items.iter().filter(|item| item.bounds.meets(&piece)) {
+        let hides = |item: &Item| self.hides_carets && matches!(item.shape, Shape::Caret { .. });
+        for item in self.frame.items.iter().filter(|item| item.bounds.meets(&piece) && !hides(item)) {
             let Some(clip) = self.frame.clips.get(item.clip as usize) else { continue };
             let mut canvas = Canvas::new(target, clip, piece.intersection(&item.bounds));
             shape(&mut canvas, &item.shape, item.bounds, &mut letters);

@@ -51,6 +51,7 @@ fn one_of_each() -> Vec<u8> {
         Command::Border { x, y, width, height, corner, thickness: Extent::default(), paint },
         Command::Pop {},
         Command::Pop {},
+        Command::Caret { x, y, width, height, paint },
         Command::Line { from: Point { x, y }, to: Point { x: y, y }, thickness: Extent::whole(1), paint },
         Command::Polygon { points: points(), paint: Paint::Role(Role::Accent, 128) },
         Command::Path { points: points(), closed: 1, thickness: Extent::default(), paint },

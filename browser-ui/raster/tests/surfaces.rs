@@ -146,7 +146,7 @@ fn a_smaller_size_paints_within_itself() {
 }
 
 #[test]
-fn a_caret_that_blinks_paints_its_few_pixels() {
+fn a_caret_that_comes_and_goes_paints_its_few_pixels() {
     let mut workshop = workshop();
     let mut surface = Surface::new(640, 500, Scale::default());
     let mut pixels = vec![0; 640 * 500];
@@ -159,20 +159,34 @@ fn a_caret_that_blinks_paints_its_few_pixels() {
     let desk = common::desk(Theme::Light);
     surface.present(&desk, &mut fonts).unwrap();
     assert_eq!(painted(&mut surface, 0), 640 * 500);
-    let mut with_caret = desk.clone();
-    let caret = Command::Fill {
-        x: coord(60),
-        y: coord(250),
-        width: extent(2),
-        height: extent(20),
-        corner: extent(0),
-        paint: Paint::role(Role::Ink),
+    let with_caret_at = |x: i32| {
+        let mut frame = desk.clone();
+        let (x, y, width, height) = (coord(x), coord(250), extent(2), extent(20));
+        Command::Caret { x, y, width, height, paint: Paint::role(Role::Ink) }.write(&mut frame);
+        frame
     };
-    caret.write(&mut with_caret);
-    surface.present(&with_caret, &mut fonts).unwrap();
+    surface.present(&with_caret_at(60), &mut fonts).unwrap();
     assert_eq!(painted(&mut surface, 1), 40);
-    surface.present(&with_caret, &mut fonts).unwrap();
+    surface.present(&with_caret_at(60), &mut fonts).unwrap();
     assert!(!surface.is_undrawn(), "the same frame again is no damage");
+    // Without any frame it goes and comes.
+    let seen = |surface: &Surface| surface.pixels(&mut self::workshop())[640 * 260 + 60];
+    let with = seen(&surface);
+    surface.show_carets(false);
+    assert_eq!(painted(&mut surface, 1), 40);
+    assert_ne!(seen(&surface), with);
+    surface.show_carets(false);
+    assert!(!surface.is_undrawn(), "it is hidden already");
+    surface.present(&with_caret_at(60), &mut fonts).unwrap();
+    assert_ne!(seen(&surface), with, "one that did not move stays hidden");
+    surface.show_carets(true);
+    assert_eq!((painted(&mut surface, 1), seen(&surface)), (40, with));
+    // One that moves is seen where it goes.
+    surface.show_carets(false);
+    assert_eq!(painted(&mut surface, 1), 40);
+    surface.present(&with_caret_at(62), &mut fonts).unwrap();
+    assert!(painted(&mut surface, 1) >= 40);
+    assert_eq!(surface.pixels(&mut self::workshop())[640 * 260 + 62], with);
     surface.present(&desk, &mut fonts).unwrap();
     assert_eq!(painted(&mut surface, 1), 40);
 }

@@ -249,14 +249,14 @@ pub fn user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// The user at the other end of a local socket.
-pub fn peer(of: &std::os::unix::net::UnixStream) -> io::Result<u32> {
+/// The user at the other end of a local socket, and the process.
+pub fn peer(of: &std::os::unix::net::UnixStream) -> io::Result<(u32, i32)> {
     // SAFETY: Y1; `peer` is plain data, and it and its length are valid for the whole call.
     unsafe {
         let mut peer: libc::ucred = std::mem::zeroed();
         let mut length = size_of::<libc::ucred>() as libc::socklen_t;
         let into = (&raw mut peer).cast();
         checked(libc::getsockopt(of.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, into, &mut length))?;
-        Ok(peer.uid)
+        Ok((peer.uid, peer.pid))
     }
 }

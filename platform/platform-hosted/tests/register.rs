@@ -146,6 +146,28 @@ fn what_fails_half_way_is_taken_back() {
     assert_eq!(tree(&user.data()), before);
 }
 
+#[test]
+fn the_entry_without_a_file_opens_the_home_world() {
+    let user = User::new("launcher");
+    went_well(&user.register(&[]));
+    let entry = std::fs::read_to_string(user.data().join("applications/warm.desktop")).unwrap();
+    // What a menu of applications does: the words of Exec, without the file that there is none of.
+    let exec = entry.lines().find_map(|line| line.strip_prefix("Exec=")).unwrap();
+    let program = exec.strip_suffix(" %f").unwrap().trim_matches('"');
+    let screen = Screen::start(&user.folder.path(""), 1280, 800);
+    let mut launched = Command::new(program);
+    launched.env("DISPLAY", &screen.name).env_remove("WAYLAND_DISPLAY");
+    user.dress(&mut launched);
+    let mut launched = launched.spawn().unwrap();
+    wait_until("a window of the home world", || !screen.windows(&["--name", "home.world"]).is_empty());
+    screen.shows("a desk in the window", |picture| picture.colours() > 20);
+    let home = user.data().join("warm/home.world");
+    assert!(home.exists());
+    let _ = Command::new("kill").args(["-TERM", &launched.id().to_string()]).status();
+    launched.wait().unwrap();
+    assert!(warm(&["info", &home.to_string_lossy()]).out.contains("closed     cleanly"));
+}
+
 /// The processes of a program that were given a word.
 fn processes_with(word: &str) -> Vec<String> {
     let is_ours = |id: &String| {

@@ -32,7 +32,7 @@ fn shoot(world: &str, script: &str, folder: &Path, scale: u32) {
     let run: common::Run = command(&["run", world, script, &place, &size, "--no-save"]).output().expect("warm runs").into();
     assert_eq!(run.status, 0, "{run:?}");
     let windows: usize = run.out.trim().parse().expect("how many windows there are");
-    assert!(windows > 15, "{windows} windows");
+    assert!(windows > 25, "{windows} windows");
     let ending = format!("-{scale}.png");
     let shots = std::fs::read_dir(folder).expect("the pictures").flatten().map(|entry| entry.path());
     let shots: Vec<_> = shots.filter(|path| path.to_string_lossy().ends_with(&ending)).collect();

@@ -162,6 +162,8 @@ fn scenes(port: Port, server: &Screen, start: Instant) -> Vec<String> {
     passed.push("modifiers_make_no_text".to_owned());
     dead_keys(&mut machine, server);
     passed.push("a_dead_key_changes_the_next_letter".to_owned());
+    caret(&mut machine, server);
+    passed.push("a_caret_comes_and_goes_without_any_frame".to_owned());
     clipboard(&mut machine);
     passed.push("what_was_copied_is_pasted".to_owned());
     machine.ask(DisplayOperation::Close, &[]).expect("closed");
@@ -242,6 +244,23 @@ fn dead_keys(machine: &mut Machine, server: &Screen) {
     let events = machine.until(|event| typed(event) == "x");
     let text: String = events.iter().map(typed).collect();
     assert_eq!(text, "éx", "{events:?}");
+}
+
+/// A caret is seen, hidden and seen again, while the world shows nothing new.
+fn caret(machine: &mut Machine, server: &Screen) {
+    machine.number += 1;
+    let header = Header { keyframe: false, tells: true, theme: Theme::Light, surface: 1, number: machine.number };
+    let mut encoder = Encoder::new(header);
+    let (x, y, width, height) = (Coord::whole(500), Coord::whole(500), Extent::whole(2), Extent::whole(20));
+    encoder.push(&Draw::Caret { x, y, width, height, paint: Paint::role(Role::Accent) });
+    machine.ask(DisplayOperation::Present, &encoder.finish()).expect("a frame");
+    machine.shown();
+    let frames = machine.statistics()[0];
+    let (seen, hidden) = (Role::Accent.colour(Theme::Light).pixel(), Role::Desk.colour(Theme::Light).pixel());
+    for colour in [seen, hidden, seen, hidden] {
+        server.wait_for_pixel((500, 510), colour);
+    }
+    assert_eq!(machine.statistics()[0], frames, "the world showed nothing meanwhile");
 }
 
 fn clipboard(machine: &mut Machine) {

@@ -17,6 +17,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("fish", "fish"),
     ("man", "man-db"),
     ("xmllint", "libxml2-utils"),
+    ("weston", "weston"),
+    ("xclip", "xclip"),
 ];
 
 fn is_there(program: &str) -> bool {

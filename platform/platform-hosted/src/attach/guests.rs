@@ -154,7 +154,7 @@ impl Guests {
             let frame = ToGuest::Refused(Exit::Locked.number(), why).encoded();
             let _ = std::io::Write::write_all(&mut &stream, &frame);
         };
-        if sys::peer(&stream).ok() != Some(sys::user()) {
+        if sys::peer(&stream).ok().map(|(user, _)| user) != Some(sys::user()) {
             return;
         }
         let _ = stream.set_read_timeout(Some(INTRODUCTION));

@@ -25,5 +25,6 @@ mod visit;
 
 pub use frame::{Answer, Hello, Question};
 pub use guests::{Event, Guests};
+pub use place::owner;
 pub use visit::{Said, Visit, visit};
 pub(crate) use frame::ToGuest;

@@ -70,9 +70,15 @@ pub fn listen(identity: Identity) -> Result<(UnixListener, PathBuf), Error> {
 pub fn call(identity: Identity) -> Option<UnixStream> {
     let calls = folders().into_iter().filter(|folder| is_ours(folder)).filter_map(|folder| {
         let stream = UnixStream::connect(folder.join(name(identity))).ok()?;
-        (sys::peer(&stream).ok()? == sys::user()).then_some(stream)
+        (sys::peer(&stream).ok()?.0 == sys::user()).then_some(stream)
     });
     { calls }.next()
+}
+
+/// The process that has a file open and lets guests in.
+pub fn owner(path: &Path) -> Option<i32> {
+    let data = std::fs::metadata(path).ok()?;
+    sys::peer(&call((data.dev(), data.ino()))?).ok().map(|(_, process)| process)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod inspect;
 mod lines;
 mod losses;
 mod moments;
+mod outside;
 mod register;
 mod repl;
 mod running;

@@ -1,11 +1,12 @@
 //! Commands that run code of a world: open, eval, run, load, test, repl.
 
 use super::visiting::{self, Whose, open_or_visit};
-use super::{path, repl};
+use super::{outside, path, repl};
 use crate::attach::Hello;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::file_store::Access;
 use crate::keeper::{self, Ending, Living, Saving};
+use crate::window::Port;
 use image::MomentId;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -226,25 +227,42 @@ fn way_back(ending: &Ending) -> Option<(MomentId, bool)> {
 
 /// Opens a world where it can show windows: the machine then runs on a thread of its own. A session
 /// that goes back to a moment gets an instance built anew, in this process. Where the world is open
-/// already, its window comes to the front, or its owner gets a guest to talk to.
+/// already, its window comes to the front, or its owner gets a guest to talk to; who cannot talk, as
+/// after a double click, gets a window that says so.
 fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Failure> {
-    let wish = Wish { kind: "open", subject: Some(file.to_string_lossy().into_owned()), words };
+    let only_sees = outside::only_sees();
+    let kind = if only_sees { "show" } else { "open" };
+    let wish = Wish { kind, subject: Some(file.to_string_lossy().into_owned()), words };
     let opened = match saving {
-        Saving::Never => keeper::open(file, access(saving))?,
-        Saving::Automatic => match open_or_visit(file, &wish.hello())? {
-            Whose::Elsewhere(visit) => return visiting::follow(visit),
-            Whose::Ours(opened) => *opened,
+        Saving::Never => keeper::open(file, access(saving)),
+        Saving::Automatic => match open_or_visit(file, &wish.hello()) {
+            Ok(Whose::Ours(opened)) => Ok(*opened),
+            Ok(Whose::Elsewhere(visit)) => match visiting::follow(visit) {
+                // It is shown there, or was talked to.
+                Ok(exit) => return Ok(exit),
+                Err(failure) => Err(failure),
+            },
+            Err(failure) => Err(failure),
         },
+    };
+    let opened = match opened {
+        Err(failure) if !(only_sees && outside::is_locked(&failure)) => return Err(failure),
+        other => other,
     };
     let (file, words) = (file.to_owned(), words.to_vec());
     let mut opened = Some(opened);
     crate::window::lead(move |port| {
         loop {
             let opened = match opened.take() {
-                Some(opened) => opened,
+                Some(Ok(opened)) => opened,
+                Some(Err(locked)) => match outside::wait(&port, &file, locked)? {
+                    Some(opened) => opened,
+                    None => return Ok(Exit::Locked),
+                },
                 None => keeper::open(&file, access(saving))?,
             };
             let mut living = Living::begin_shown(opened, saving, port.clone())?;
+            tell_age(&mut living, &file, &port)?;
             let ending = living.session("open", orders(text(file.to_string_lossy()), &words))?;
             let Some((moment, again)) = way_back(&ending) else { return talk(living, ending) };
             living.finish()?;
@@ -254,6 +272,18 @@ fn open_file(file: &Path, words: &[OsString], saving: Saving) -> Result<Exit, Fa
             }
         }
     })
+}
+
+/// A world whose library is older than this program's opens, and it is said: on standard error, and in
+/// the title of its window, for such a world cannot say it itself.
+fn tell_age(living: &mut Living, file: &Path, port: &Port) -> Result<(), Failure> {
+    let (has, ours) = (living.library_edition()?, i64::from(first_world::EDITION));
+    if has < ours {
+        let file = file.display();
+        eprintln!("warm: the library of {file} is older than this program's (edition {has}, not {ours}); it opens as it is");
+        port.set_remark("its library is older than the program");
+    }
+    Ok(())
 }
 
 /// The world answered a conversation: lead it; else it is done.

@@ -213,6 +213,18 @@ impl Living {
         Ok(())
     }
 
+    /// Which edition of the library the world has; 0 for one of before they were counted.
+    pub fn library_edition(&mut self) -> Result<i64, Failure> {
+        let Some(main) = self.vm.known_handle(KnownObject::MainProcessStart) else { return Ok(0) };
+        let knows = self.vm.understands(main, "libraryEdition");
+        let asked = if knows { Some(self.send(main, "libraryEdition", &[], None)) } else { None };
+        self.vm.release(main);
+        let Some(Ending::Ended(Ended::Value(value))) = asked.transpose()? else { return Ok(0) };
+        let edition = self.vm.value_of(value);
+        self.vm.release(value);
+        Ok(if let Some(HostValue::Integer(edition)) = edition { edition } else { 0 })
+    }
+
     /// Starts a session in the world (`start:with:` to its main object) and drives it to its end.
     pub fn session(&mut self, kind: &str, orders: Vec<HostValue>) -> Result<Ending, Failure> {
         let serial = self.start(kind, orders)?;

@@ -122,11 +122,13 @@ impl Living {
                 self.guests.dismiss(guest, &ToGuest::Exit(0));
                 return Ok(());
             }
-            "open" if self.port.raise() => {
+            "open" | "show" if self.port.raise() => {
                 self.guests.dismiss(guest, &ToGuest::Exit(0));
                 return Ok(());
             }
             "open" => hello.kind = "repl".to_owned(),
+            // From somebody who can see a window but not converse.
+            "show" => return Err(Failure::new(Exit::Locked, format!("{} is open without a window", self.path().display()))),
             "load" => self.name_moment("before load")?,
             "eval" | "run" | "repl" => {}
             other => return Err(Failure::new(Exit::Usage, format!("a guest cannot do {other}"))),

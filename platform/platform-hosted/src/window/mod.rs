@@ -9,8 +9,9 @@
 //! - W3 What the machine's command answers is what [`lead`] answers, whatever became of the display.
 //!
 //! Rooms: `shower` (the window system's loop), `input` (its events as the world's), `screen` (what the
-//! machine asks for), `clipboard`, `fonts` (letters of the system). Must not know: what a view is.
+//! machine asks for), `caret` (when it is seen), `clipboard`, `fonts` (letters of the system). Must not know: what a view is.
 
+mod caret;
 mod clipboard;
 mod fonts;
 mod input;
@@ -60,6 +61,8 @@ pub struct Port {
     shown: Arc<AtomicUsize>,
     /// The surfaces of the world that shows windows here, once it has any.
     surfaces: Arc<Mutex<Option<Arc<Mutex<Display>>>>>,
+    /// What the titles of windows say behind the world's own words.
+    remark: Arc<Mutex<String>>,
 }
 
 impl std::fmt::Debug for Port {
@@ -75,13 +78,24 @@ impl Port {
     }
 
     fn new(proxy: Result<EventLoopProxy<Order>, String>) -> Port {
-        Port { proxy, shown: Arc::default(), surfaces: Arc::default() }
+        Port { proxy, shown: Arc::default(), surfaces: Arc::default(), remark: Arc::default() }
     }
 
     /// Brings the windows that are shown to the front; `false` if there are none.
     pub fn raise(&self) -> bool {
         let Ok(proxy) = &self.proxy else { return false };
         self.shown.load(Ordering::SeqCst) > 0 && proxy.send_event(Order::RaiseAll).is_ok()
+    }
+
+    /// Lets the titles of windows say something behind the world's own words.
+    pub fn set_remark(&self, remark: &str) {
+        remark.clone_into(&mut self.remark.lock());
+    }
+
+    /// A title with the remark, if there is one.
+    fn title(&self, title: &str) -> String {
+        let remark = self.remark.lock();
+        if remark.is_empty() { title.to_owned() } else { format!("{title} ({remark})") }
     }
 
     /// The surfaces of the world that shows windows here, once it has any.

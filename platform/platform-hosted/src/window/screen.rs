@@ -39,7 +39,8 @@ impl Screen for HostedScreen {
         self.port.availability().map_err(str::to_owned)
     }
 
-    fn open(&mut self, handle: Handle, wish: WindowWish) -> Result<(), Refusal> {
+    fn open(&mut self, handle: Handle, mut wish: WindowWish) -> Result<(), Refusal> {
+        wish.title = self.port.title(&wish.title);
         self.order(Order::Open(handle, wish));
         Ok(())
     }
@@ -53,7 +54,7 @@ impl Screen for HostedScreen {
     }
 
     fn set_title(&mut self, handle: Handle, title: &str) {
-        self.order(Order::Title(handle, title.to_owned()));
+        self.order(Order::Title(handle, self.port.title(title)));
     }
 
     fn raise(&mut self, handle: Handle) {

@@ -8,22 +8,23 @@
 //!
 //! Must not know: what the world does with an event.
 
+use super::caret;
 use super::input::{self, Clicks};
 use super::Order;
 use parking_lot::Mutex;
 use platform::Handle;
 use platform::events::Event;
-use raster::{Display, Scale, Target, WindowWish};
+use raster::{Display, Feel, Scale, Target, WindowWish};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use winit::application::ApplicationHandler;
 use winit::dpi::{LogicalPosition, LogicalSize, PhysicalPosition};
 use winit::event::{ElementState, Ime, WindowEvent};
-use winit::event_loop::{ActiveEventLoop, OwnedDisplayHandle};
+use winit::event_loop::{ActiveEventLoop, ControlFlow, OwnedDisplayHandle};
 use winit::keyboard::ModifiersState;
 use winit::window::{CursorIcon, Theme, UserAttentionType, Window, WindowId};
 
@@ -44,6 +45,8 @@ struct Pane {
     clicks: Clicks,
     /// Whether the machine asked for the next painting; else the window system did.
     asked: bool,
+    /// Whether it has the keyboard, as far as it was told, and since when.
+    keyboard: (bool, Instant),
 }
 
 /// All windows, and the surfaces that they show.
@@ -150,6 +153,7 @@ impl Shower {
             buttons: 0,
             clicks: Clicks::default(),
             asked: false,
+            keyboard: (true, Instant::now()),
         })
     }
 
@@ -176,6 +180,24 @@ impl Shower {
             self.count();
             self.post(handle, Event::Failed { reason: format!("the window cannot be painted: {error}") });
         }
+    }
+
+    /// Lets carets come and go; answers when that is to be asked again.
+    fn turn_carets(&mut self) -> Option<Duration> {
+        let mut surfaces = self.surfaces.as_ref()?.lock();
+        let blink = Duration::from_millis(Feel::default().blink_ms.into());
+        let mut next: Option<Duration> = None;
+        for pane in self.panes.values_mut() {
+            let Some(rest) = surfaces.caret_rest(pane.handle) else { continue };
+            let (has_keyboard, since) = pane.keyboard;
+            let (seen, again) = caret::look(Duration::from_nanos(rest).min(since.elapsed()), blink, has_keyboard);
+            if surfaces.show_caret(pane.handle, seen) {
+                pane.asked = true;
+                pane.window.request_redraw();
+            }
+            next = [next, again].into_iter().flatten().min();
+        }
+        next
     }
 
     fn pointer(&mut self, id: WindowId, event: &WindowEvent) {
@@ -349,6 +371,7 @@ impl ApplicationHandler<Order> for Shower {
             WindowEvent::CloseRequested => self.post(handle, Event::CloseAsked {}),
             WindowEvent::Focused(has) => {
                 pane.buttons = 0;
+                pane.keyboard = (has, Instant::now());
                 self.post(handle, Event::Focused { has: has.into() });
                 if has {
                     // What was copied elsewhere meanwhile.
@@ -359,6 +382,11 @@ impl ApplicationHandler<Order> for Shower {
             WindowEvent::Occluded(is) => self.post(handle, Event::Hidden { is: is.into() }),
             _ => {}
         }
+    }
+
+    fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
+        let next = self.turn_carets();
+        event_loop.set_control_flow(next.map_or(ControlFlow::Wait, ControlFlow::wait_duration));
     }
 
     fn exiting(&mut self, _event_loop: &ActiveEventLoop) {

@@ -66,7 +66,7 @@ pub fn desktop(program: &Path) -> Result<String, Failure> {
     };
     let path = program.to_str().filter(|path| !path.chars().any(|c| c.is_control() || c == '=')).ok_or_else(unfit)?;
     Ok(format!(
-        "[Desktop Entry]\nType=Application\nName=Warm\nGenericName=Living computer\nComment=Open a world: a Smalltalk system in one file\nExec={} open %f\nTryExec={}\nIcon=warm\nTerminal=false\nMimeType={TYPE};\nCategories=Development;\nKeywords=smalltalk;world;programming;\n",
+        "[Desktop Entry]\nType=Application\nName=Warm\nGenericName=Living computer\nComment=Open a world: a Smalltalk system in one file\nExec={} %f\nTryExec={}\nIcon=warm\nTerminal=false\nMimeType={TYPE};\nCategories=Development;\nKeywords=smalltalk;world;programming;\n",
         exec(path),
         path.replace('\\', "\\\\"),
     ))
