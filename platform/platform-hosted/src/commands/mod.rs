@@ -5,6 +5,7 @@ mod inspect;
 mod lines;
 mod losses;
 mod moments;
+mod recording;
 mod register;
 mod repl;
 mod running;
