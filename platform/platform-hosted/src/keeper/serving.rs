@@ -128,7 +128,7 @@ impl Living {
             }
             "open" => hello.kind = "repl".to_owned(),
             "load" => self.name_moment("before load")?,
-            "eval" | "run" | "repl" => {}
+            "eval" | "run" | "repl" | "record" => {}
             other => return Err(Failure::new(Exit::Usage, format!("a guest cannot do {other}"))),
         }
         let serial = self.start(&hello.kind, orders(&hello, guest))?;
