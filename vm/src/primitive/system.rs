@@ -38,6 +38,7 @@ pub(super) const ENTRIES: Entries = &[
     ("methodsMet", methods_met),
     ("forgetMet", forget_met),
     ("watchedRuns", watched_runs),
+    ("decodedMethods", decoded_methods),
 ];
 
 fn number(value: i64) -> Outcome {
@@ -450,6 +451,11 @@ fn counts(vm: &mut Vm, count_of: fn(&Vm, Word) -> u64) -> Outcome {
     });
     let counts = HostValue::List(counts.collect());
     build(vm, &counts)
+}
+
+fn decoded_methods(vm: &mut Vm, _: usize) -> Outcome {
+    let codes: Vec<Word> = vm.codes.objects().collect();
+    vm.answer_list(&codes)
 }
 
 fn watch_runs(vm: &mut Vm, arguments: usize) -> Outcome {

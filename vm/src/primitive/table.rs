@@ -215,5 +215,6 @@ primitives! {
         methodsMet 0 "The methods that were met since this or forgetMet was asked last: Array; declines while nobody watches.";
         forgetMet 0 "What was met and ran since methodsMet was asked last is neither told nor counted; declines while nobody watches.";
         watchedRuns 1 "Of each method of an Array how often it ran before a methodsMet and after what was asked before that: Array of integers; declines while nobody watches.";
+        decodedMethods 0 "The CompiledMethods and CompiledBlocks that ran since the opening, in the order in which they first did, without those that were forgotten since: Array.";
     }
 }

@@ -9,8 +9,8 @@ mod awfy;
 mod barrier;
 mod figures;
 mod history;
-mod program;
-mod window;
+pub mod program;
+pub mod window;
 
 use crate::steps::root;
 use std::process::ExitCode;
