@@ -13,7 +13,7 @@
 
 use crate::address::Address;
 use std::fmt;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -67,14 +67,17 @@ impl SettingsSource {
     pub fn read(&self) -> Result<Option<Settings>, String> {
         let Some(path) = &self.path else { return Ok(None) };
         let told = |error: std::io::Error| format!("{}: {error}", path.display());
-        let data = match std::fs::metadata(path) {
+        // What is looked at is what is read, whatever stands at the path by then.
+        let mut file = match std::fs::File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other.map_err(told)?,
         };
+        let data = file.metadata().map_err(told)?;
         if data.len() > MOST_BYTES {
             return Err(format!("{}: {} bytes are more than {MOST_BYTES}", path.display(), data.len()));
         }
-        let text = std::fs::read_to_string(path).map_err(told)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(told)?;
         let settings = parse(&text).map_err(|why| format!("{}: {why}", path.display()))?;
         if settings.key.is_some() && data.mode() & 0o077 != 0 {
             let mode = data.mode() & 0o777;

@@ -32,8 +32,16 @@ fn agent(question: &Question) -> Agent {
     config.build().into()
 }
 
-/// Asks; `hear` takes each piece and answers whether to go on. Returns why the model stopped.
+/// Asks; `hear` takes each piece and answers whether to go on. Returns why the model stopped. Neither a
+/// piece nor a failure has the key in it, should the server repeat it (N1).
 pub fn ask(question: &Question, hear: &mut dyn FnMut(String) -> bool) -> Result<String, Failure> {
+    let Some(key) = question.key.clone().filter(|key| !key.is_empty()) else { return carry(question, hear) };
+    let without = |text: String| text.replace(&key, "(the key)");
+    let end = carry(question, &mut |piece| hear(without(piece)));
+    end.map_err(|failure| Failure { message: without(failure.message), ..failure })
+}
+
+fn carry(question: &Question, hear: &mut dyn FnMut(String) -> bool) -> Result<String, Failure> {
     let mut request = agent(question)
         .post(question.address.chat())
         .header("content-type", "application/json")

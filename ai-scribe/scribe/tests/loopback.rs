@@ -245,6 +245,26 @@ fn the_key_goes_to_the_configured_address_only() {
 }
 
 #[test]
+fn a_server_that_repeats_the_key_tells_it_to_nobody() {
+    let said = r#"{"error":{"message":"Incorrect API key provided: s3cret-9"}}"#;
+    let told = [
+        (vec![head("401 Unauthorized", "application/json", ""), raw(said)], " | denied: the key was not accepted (401): the server says: Incorrect API key provided: (the key)"),
+        (vec![stream(), piece("it is s3cret-9!"), finish()], "it is (the key)! | whole stop"),
+        (vec![stream(), raw("s3cret-9\n")], " | garbage: a line of the answer is no event: (the key)"),
+    ];
+    let path = std::env::temp_dir().join(format!("warm-scribe-told-{}", std::process::id()));
+    for (steps, expect) in told {
+        let server = serve(steps);
+        std::fs::write(&path, format!("address = {}\nkey = s3cret-9\n", server.address)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let mut world = world(SettingsSource::at(&path));
+        let handle = world.ask(question("", LONG_MS, LONG_MS, 1000));
+        assert_eq!(world.hear(handle), expect);
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn questions_at_once_are_bounded() {
     let server = serve(vec![Step::Hold]);
     let mut world = unconfigured();

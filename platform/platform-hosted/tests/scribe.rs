@@ -8,6 +8,7 @@ mod loopback;
 use common::{Folder, Run, command, end_of, start};
 use loopback::{Loopback, Step, finish, head, pause, piece, raw, serve, stream};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 /// A class with a slow method, a test of it, and a method that a rule of the scribe's fits.
@@ -325,4 +326,207 @@ fn a_branch_is_bounded_and_touches_nothing() {
     // What it does is dropped.
     assert_eq!(branch("Smalltalk at: #Total put: 3. Total", 300_000), "#(#exit 0 '3\n')");
     assert_eq!(world.eval("Total class"), "Adder");
+}
+
+/// The whole way of a test run's record: the run in a branch, the world itself, the scribe's words.
+#[test]
+fn a_test_run_leaves_its_record_in_the_world() {
+    let world = World::new();
+    let tests = |method: &str| world.eval(&format!("(Scribe explain: {method}) sentencesOf: #tests"));
+    let runs = |method: &str| world.eval(&format!("((Scribe explain: {method}) sentencesOf: #runs) first text"));
+    assert!(tests(SUM).contains("(by names alone: no test run was recorded)"));
+    let run = common::warm(&["test", &world.file, "AdderTest", "--no-save"]);
+    assert_eq!((run.status, run.out.as_str(), run.err.as_str()), (0, "2 passed, 0 failed\n", ""));
+    assert!(tests(SUM).contains("(by names alone: no test run was recorded)"));
+    let run = common::warm(&["test", &world.file, "AdderTest"]);
+    assert_eq!((run.status, run.out.as_str(), run.err.as_str()), (0, "2 passed, 0 failed\n", ""));
+    let said = tests(SUM);
+    assert!(said.contains("One recorded test of 2 ran it (by the coverage of the test run of 2"), "{said}");
+    let said = runs(SUM);
+    assert!(said.starts_with("'It has not run since the world was opened, but ran 5 times in the test run of 2"), "{said}");
+    assert_eq!(world.eval("(TestReach of: Adder >> #sumTo:) tests"), "an Array(AdderTest>>#testSum)");
+    // What tests did not run is not said to be reached, nor, as not all tests were run, not to be.
+    world.eval("Adder compile: 'unused ^ 1'");
+    assert!(tests("Adder >> #unused").contains("(by names alone: it is newer than the test run of 2"));
+    // The code moves on, and comes back.
+    world.eval("Adder compile: 'sumTo: n ^ n * (n + 1) // 2'");
+    let said = tests(SUM);
+    assert!(said.contains("One test sends #sumTo:") && said.contains("it was changed since the test run of 2") && said.contains("when one test ran it as it was"), "{said}");
+    world.eval("ChangeLog current undoLast");
+    assert!(tests(SUM).contains("One recorded test of 2 ran it"));
+    // A run that fails is recorded too; a run of other tests forgets nothing.
+    world.eval("AdderTest compile: 'testBoth self assert: (Adder new sumTo: 3) equals: 7'");
+    let run = common::warm(&["test", &world.file, "AdderTest"]);
+    assert!(run.status == 1 && run.out.ends_with("2 passed, 1 failed\n"), "{run:?}");
+    assert!(tests(SUM).contains("2 recorded tests of 3 ran it"), "{}", tests(SUM));
+    assert_eq!(common::warm(&["test", &world.file, "BooleanTest"]).status, 0);
+    assert!(tests(SUM).contains("2 recorded tests of "), "{}", tests(SUM));
+}
+
+#[test]
+fn a_record_reaches_a_world_that_is_open_elsewhere() {
+    let world = World::new();
+    let mut owner = common::command(&["repl", &world.file]);
+    owner.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut owner = owner.spawn().unwrap();
+    let mut talk = owner.stdin.take().unwrap();
+    talk.write_all(b"Smalltalk at: #Opened put: 3.\nSmalltalk snapshot\n").unwrap();
+    let opened = || common::warm(&["eval", &world.file, "Smalltalk at: #Opened ifAbsent: [ 0 ]", "--no-save"]).out;
+    common::time::wait_until("the owner's first line", || opened() == "3\n");
+    let run = common::warm(&["test", &world.file, "AdderTest"]);
+    assert_eq!((run.status, run.out.as_str(), run.err.as_str()), (0, "2 passed, 0 failed\n", ""));
+    assert_eq!(world.eval("Coverage current testCount"), "2");
+    drop(talk);
+    assert!(owner.wait().unwrap().success());
+    assert_eq!(world.eval("(TestReach of: Adder >> #sumTo:) tests"), "an Array(AdderTest>>#testSum)");
+}
+
+#[test]
+fn a_world_that_cannot_be_written_is_tested_all_the_same() {
+    let world = World::new();
+    let record = std::env::temp_dir();
+    let left = || std::fs::read_dir(&record).unwrap().flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("warm-record-")).count();
+    let before = left();
+    std::fs::set_permissions(&world.file, std::fs::Permissions::from_mode(0o444)).unwrap();
+    let run = common::warm(&["test", &world.file, "AdderTest"]);
+    assert_eq!((run.status, run.out.as_str()), (0, "2 passed, 0 failed\n"));
+    // Root writes what nobody may.
+    assert!(run.err.is_empty() || run.err.starts_with("warm: which tests ran what is not kept: "), "{run:?}");
+    assert!(left() <= before, "a record was left behind");
+}
+
+#[test]
+fn what_other_processes_run_is_no_tests_coverage() {
+    let world = World::new();
+    world.eval(
+        "AdderTest compile: 'testWithAStranger
+	(Smalltalk at: #Wake) signal.
+	(Smalltalk at: #Woken) wait.
+	self assert: (Adder new parts: #(1); largeCount) equals: 0'",
+    );
+    let told = world.eval(
+        "Smalltalk at: #Wake put: Semaphore new; at: #Woken put: Semaphore new.
+        [ (Smalltalk at: #Wake) wait. Adder new sumTo: 7. (Smalltalk at: #Woken) signal ] fork.
+        Processor yield.
+        (TestRunner pattern: 'AdderTest' on: (WriteStream on: String new)) run.
+        (TestReach of: Adder >> #sumTo:) tests , (TestReach of: Adder >> #largeCount) tests",
+    );
+    assert_eq!(told, "an Array(AdderTest>>#testSum AdderTest>>#testLargeCount AdderTest>>#testWithAStranger)");
+}
+
+/// A settings file of the world's user.
+fn configure(world: &World, text: &str, mode: u32) {
+    let folder = world.folder.path("config/warm");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("scribe");
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn the_key_stands_in_a_file_of_its_owners_and_never_in_the_world() {
+    const KEY: &str = "k3y-0f-n0b0dy-else";
+    let world = World::new();
+    let server = says("```\nsumTo: n\n\t^ n * (n + 1) // 2\n```");
+    let settings = format!("address = {}\nmodel = m1\nkey = {KEY}\n", server.address);
+    // One that others can read is refused, in a line, and nobody is asked instead.
+    configure(&world, &settings, 0o644);
+    let refused = world.eval("Scribe rewrite: Adder >> #sumTo: toBe: 'faster'");
+    assert!(refused.contains("Failed: the settings of the model cannot be used: ") && refused.contains("others can read the key in it (mode 644); make it 600"), "{refused}");
+    assert!(world.eval("Scribe help").contains("make it 600"));
+    assert!(server.seen.try_recv().is_err());
+    configure(&world, &settings, 0o600);
+    let text = world.eval("Smalltalk at: #Last put: (Scribe rewrite: Adder >> #sumTo: toBe: 'faster')");
+    assert!(text.contains("proposed by m1\nReady.\n"), "{text}");
+    assert!(server.seen.recv().unwrap().contains(&format!("Bearer {KEY}")));
+    world.eval("Last accept");
+    // A server that repeats it changes nothing.
+    let said = format!("{{\"error\":{{\"message\":\"Incorrect API key provided: {KEY}\"}}}}");
+    let angry = serve(vec![head("401 Unauthorized", "application/json", ""), raw(&said)]);
+    configure(&world, &format!("address = {}\nkey = {KEY}\n", angry.address), 0o600);
+    let text = world.eval("Smalltalk at: #Failed put: (Scribe rewrite: Adder >> #largeCount toBe: 'faster')");
+    assert!(text.contains("Failed: the key was not accepted (401): the server says: Incorrect API key provided: (the key)"), "{text}");
+    world.eval("Last takeBack. Smalltalk snapshot");
+    let bytes = std::fs::read(&world.file).unwrap();
+    assert!(!bytes.windows(KEY.len()).any(|piece| piece == KEY.as_bytes()), "the key is in the world");
+    // Nor as a WideString, 32 bits a letter.
+    let wide: Vec<u8> = KEY.chars().flat_map(|letter| (letter as u32).to_le_bytes()).collect();
+    assert!(!bytes.windows(wide.len()).any(|piece| piece == wide), "the key is in the world");
+}
+
+#[test]
+fn an_answer_may_be_slow_but_not_endless() {
+    let world = World::new();
+    // A word every tenth of a second, in very small pieces, is an answer.
+    let answer = "```\nsumTo: n\n\t^ n * (n + 1) // 2\n```";
+    let steps = answer.chars().flat_map(|letter| [piece(&letter.to_string()), pause(30)]);
+    let server = serve([vec![stream()], steps.collect(), vec![finish()]].concat());
+    let text = world.rewrite(&server, SUM, "faster");
+    assert!(text.contains("\nReady.\n"), "{text}");
+    // More than a model should say.
+    let flood = (0..300).map(|_| piece(&"x".repeat(8000)));
+    let text = world.rewrite(&serve([vec![stream()], flood.collect()].concat()), SUM, "faster");
+    assert!(text.contains("Failed: the answer has more than 1000000 bytes"), "{}", &text[..200.min(text.len())]);
+    // Much, but not too much, and no method.
+    let prose = (0..100).map(|_| piece(&"blah blah. ".repeat(500)));
+    let text = world.rewrite(&serve([vec![stream()], prose.collect(), vec![finish()]].concat()), SUM, "faster");
+    assert!(text.ends_with("Failed: the model gave 549999 characters of code, more than anybody would look through."), "{}", &text[..200.min(text.len())]);
+    // Nobody there, and when to ask again.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = world.eval(&format!(
+        "Scribe model: (LanguageModel at: 'http://127.0.0.1:{port}/v1'). Scribe rewrite: Adder >> #sumTo: toBe: 'faster'"
+    ));
+    assert!(text.contains("Failed: the address is not reached"), "{text}");
+    let busy = serve(vec![head("429 Too Many Requests", "text/plain", "retry-after: 7\r\n"), raw("slow down")]);
+    let text = world.rewrite(&busy, SUM, "faster");
+    assert!(text.contains("Failed: the server wants to be asked later (429): slow down; ask again in 7 seconds."), "{text}");
+}
+
+#[test]
+fn code_that_asks_for_the_network_or_for_all_memory_gets_neither() {
+    let world = World::new();
+    let check = |body: &str, expect: &str| {
+        let server = says(&format!("```\nsumTo: n\n\t{body}\n```"));
+        let text = world.rewrite(&server, SUM, "clearer");
+        assert!(text.contains(&format!("\nRefused: {expect}")), "{text}");
+    };
+    check("(Service named: #model) call: 1 bytes: #[].\n\t^ n * (n + 1) // 2", "tests that passed before fail with it");
+    check("(Service named: #network) call: 1 bytes: #[].\n\t^ n * (n + 1) // 2", "tests that passed before fail with it");
+    check("(Service named: #branch) call: 1 bytes: #[].\n\t^ n * (n + 1) // 2", "tests that passed before fail with it");
+    check("| all | all := OrderedCollection new.\n\t[ true ] whileTrue: [ all add: (ByteArray new: 50000000) ]", "");
+    check("[ true ] whileTrue: [ Session current stdout nextPutAll: (String new: 1000000); flush ]", "the trial broke off: it wrote too much");
+    check("^ self sumTo: n", "");
+    assert_eq!(world.eval("Adder new sumTo: 10"), "55");
+}
+
+#[test]
+fn notes_go_back_to_a_moment_with_their_code() {
+    let world = World::new();
+    let headings = || world.eval("(Scribe notesFor: Adder >> #sumTo:) collect: [ :each | each heading ]");
+    world.eval("Session current author: 'ada'. Scribe note: 'adds up' on: Adder >> #sumTo:");
+    assert_eq!(headings(), "#('computed' 'ada')");
+    assert_eq!(common::warm(&["name", &world.file, "then"]).status, 0);
+    world.eval("Adder compile: 'sumTo: n ^ n * (n + 1) // 2'. Scribe note: 'Gauss' on: Adder >> #sumTo:");
+    let now = headings();
+    assert!(now.contains("'ada, of earlier code'"), "{now}");
+    assert_eq!(common::warm(&["branch", &world.file, "then", "other"]).status, 0);
+    assert_eq!(common::warm(&["restore", &world.file, "other"]).status, 0);
+    assert_eq!(headings(), "#('computed' 'ada')");
+}
+
+#[test]
+fn notes_stand_beside_code_that_was_filed_out_and_loaded_again() {
+    let world = World::new();
+    let out = world.folder.text("out");
+    world.eval("Session current author: 'ada'. Scribe note: 'adds up' on: Adder >> #sumTo:");
+    world.eval(&format!("TonelWriter writePackage: (Smalltalk at: #Adder) package in: '{out}' asFileReference ensureCreateDirectory. nil"));
+    world.eval("Adder removeFromSystem");
+    let loaded = common::warm(&["load", &world.file, &out]);
+    assert_eq!(loaded.status, 0, "{loaded:?}");
+    assert_eq!(world.eval("(Scribe notesFor: Adder >> #sumTo:) collect: [ :each | each heading ]"), "#('computed' 'ada')");
+    // In a world that never saw it, accepting it leaves the computed note.
+    let other = world.folder.world("other.world");
+    assert_eq!(common::warm(&["load", &other, &out]).status, 0);
+    let run = common::warm(&["eval", &other, "((NoteBook current notesAt: Adder selector: #sumTo:) collect: [ :each | each key = (Note keyOf: Adder >> #sumTo:) ])"]);
+    assert_eq!(run.out, "#(true)\n", "{run:?}");
 }

@@ -121,8 +121,8 @@ pub enum Quick {
     Nil,
     /// Answers true or false.
     Boolean(bool),
-    /// Whatever it does: runs are counted, so it takes the way that counts.
-    Counted,
+    /// Whatever it does: it is to be noted that it runs.
+    Unmet,
 }
 
 impl Quick {
@@ -217,7 +217,7 @@ pub struct Code {
     pub primitive: Option<Primitive>,
     /// What it does, if it needs no frame; how a send enters it.
     pub quick: Cell<Quick>,
-    /// The same while runs are not counted.
+    /// The same while nobody watches.
     pub plain_quick: Quick,
     /// Named slots that the receiver must have.
     pub named_slots: usize,
@@ -225,8 +225,10 @@ pub struct Code {
     pub object: Word,
     /// The class that holds the method, or nil.
     pub method_class: Word,
-    /// How often it was entered while runs were counted.
+    /// How often it was entered since the world was opened.
     pub runs: Cell<u64>,
+    /// How many of these runs somebody watched, and how many there were when that was settled last.
+    pub watched: Cell<(u64, u64)>,
     /// Whether one of its references may be young.
     pub maybe_young: bool,
     /// Set while a purge finds out which records are in use.
@@ -478,6 +480,7 @@ impl OwnCode {
             object: Word::small(self as i64),
             method_class: nil,
             runs: Cell::new(0),
+            watched: Cell::new((0, 0)),
             maybe_young: false,
             in_use: true,
         }

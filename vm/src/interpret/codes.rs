@@ -20,7 +20,8 @@ pub struct Codes {
     list: Vec<Box<Code>>,
     table: Vec<*const Code>,
     kept: usize,
-    counting: bool,
+    watching: bool,
+    met: Vec<*const Code>,
 }
 
 /// A purge is due when so many records came since the last.
@@ -29,7 +30,7 @@ const PURGE_AFTER: usize = 8192;
 impl Codes {
     /// None yet.
     pub fn new() -> Codes {
-        Codes { list: Vec::new(), table: vec![null(); 1024], kept: 0, counting: false }
+        Codes { list: Vec::new(), table: vec![null(); 1024], kept: 0, watching: false, met: Vec::new() }
     }
 
     /// The record of a CompiledCode, if it has one.
@@ -125,13 +126,14 @@ impl Codes {
         }
     }
 
-    /// Whether it is time to purge. While runs are counted it is not: the counts stand in the records.
+    /// Whether it is time to purge. While runs are watched it is not: what was met stands in the records.
     pub fn is_purge_due(&self) -> bool {
-        !self.counting && self.list.len() > self.kept * 2 + PURGE_AFTER
+        !self.watching && self.list.len() > self.kept * 2 + PURGE_AFTER
     }
 
     /// Drops every record that is not in use (T1).
     pub fn purge(&mut self, in_use: &dyn Fn(*const Code) -> bool) {
+        self.drain_met();
         self.list.retain(|code| in_use(&raw const **code));
         self.kept = self.list.len();
         self.table.fill(null());
@@ -154,23 +156,78 @@ impl Codes {
         self.list.len()
     }
 
-    /// Whether runs of methods are counted.
+    /// Whether somebody wants to know which methods run.
     #[inline(always)]
-    pub const fn is_counting(&self) -> bool {
-        self.counting
+    pub const fn is_watching(&self) -> bool {
+        self.watching
     }
 
-    /// Counts from now on, beginning with none, or no longer. A method that is counted is entered by
-    /// the way that counts, so what is not counted costs nothing.
-    pub fn count_runs(&mut self, counting: bool) {
-        self.counting = counting;
+    /// Begins or ends to watch. A method that was not met yet is entered by the way that notes it, and
+    /// only once; so what nobody watches, and what was met already, costs nothing.
+    pub fn watch(&mut self, watching: bool) {
+        self.watching = watching;
+        self.met.clear();
         for code in self.list.iter().filter(|code| !code.is_block) {
-            code.runs.set(0);
-            code.quick.set(if counting { Quick::Counted } else { code.plain_quick });
+            code.quick.set(if watching { Quick::Unmet } else { code.plain_quick });
+            code.watched.set((0, code.runs.get()));
         }
     }
 
-    /// How often the method ran while runs were counted.
+    /// Settles which runs were watched: those since it was settled last, or none of them.
+    fn settle_runs(&self, is_watched: bool) {
+        for code in self.list.iter().filter(|code| code.runs.get() != code.watched.get().1) {
+            let (watched, settled) = code.watched.get();
+            let runs = code.runs.get();
+            code.watched.set((if is_watched { watched + (runs - settled) } else { watched }, runs));
+        }
+    }
+
+    /// Notes that a method was met, if it was not yet.
+    #[allow(unsafe_code, reason = "room: interpreter loop")]
+    pub fn meet(&mut self, code: *const Code) {
+        // SAFETY: whoever enters a method has its record (T1).
+        let quick = unsafe { &(*code).quick };
+        if quick.get() == Quick::Unmet {
+            // SAFETY: as above.
+            quick.set(unsafe { (*code).plain_quick });
+            self.met.push(code);
+        }
+    }
+
+    /// The methods that were met since this was asked last; each can be met again.
+    pub fn take_met(&mut self) -> Vec<Word> {
+        self.settle_runs(true);
+        self.drain_met()
+    }
+
+    /// What was met and ran since it was asked last was not meant.
+    pub fn forget_met(&mut self) {
+        self.settle_runs(false);
+        self.drain_met();
+    }
+
+    #[allow(unsafe_code, reason = "room: interpreter loop")]
+    fn drain_met(&mut self) -> Vec<Word> {
+        let met = core::mem::take(&mut self.met);
+        // SAFETY: a purge forgets what was met, so these are records (T1).
+        let met = met.into_iter().map(|code| unsafe { &*code });
+        let met = met.inspect(|code| code.quick.set(Quick::Unmet)).map(|code| code.object);
+        met.filter(|object| object.is_reference()).collect()
+    }
+
+    /// The records of methods that ran.
+    pub fn counted(&self) -> impl Iterator<Item = &Code> {
+        self.list.iter().map(|code| &**code).filter(|code| code.runs.get() > 0 && !code.is_block)
+    }
+
+    /// How often the method was entered while somebody watched.
+    #[allow(unsafe_code, reason = "room: interpreter loop")]
+    pub fn watched_runs(&self, object: Word) -> u64 {
+        // SAFETY: what is found is a record (T1), or null.
+        unsafe { self.find(object).as_ref() }.map_or(0, |code| code.watched.get().0)
+    }
+
+    /// How often the method was entered since the world was opened.
     #[allow(unsafe_code, reason = "room: interpreter loop")]
     pub fn runs(&self, object: Word) -> u64 {
         // SAFETY: what is found is a record (T1), or null.

@@ -6,7 +6,8 @@
 //! Rooms: `code` and `codes` (methods made ready to run), `stack` (frames, drawn there), `run` (the
 //! loop), `send` (lookup and activation), `returns` (`^`, unwinding), `contexts` (frames as
 //! objects), `images` (frames in a snapshot), `process` (scheduling, polls), `sessions`
-//! (for whom a process works), `start` and `outside` (what a port calls), `ends`, `quota`, `symbols`, `trace`, `vm` (the machine itself).
+//! (for whom a process works), `start` and `outside` (what a port calls), `ends`, `quota`, `symbols`, `trace`, `watch` (which
+//! methods run), `vm` (the machine itself).
 //!
 //! Must not know: files, source text, what a primitive does.
 
@@ -29,6 +30,7 @@ mod start;
 mod symbols;
 mod trace;
 mod vm;
+mod watch;
 
 pub use initialize::{Initializers, StillClock};
 pub use vm::{

@@ -15,10 +15,12 @@
 use super::code::OwnCode;
 use super::stack::Stack;
 use super::vm::{Doorbell, Ended, Handle, Next, RunEnd, Vm};
-use crate::layout::{Format, KnownClass, KnownObject, Word, process, root};
+use crate::layout::{Format, KnownClass, KnownObject, Word, compiled_code, process, root};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::mem::replace;
 
 /// Slots of a list of processes: a Semaphore, or any list whose first two slots are these.
@@ -69,7 +71,7 @@ impl Vm {
         }
         self.refuel();
         if self.codes.is_purge_due() {
-            self.purge_records();
+            self.purge_unused_records();
         }
         self.apply_stress();
         if self.counters.polls % TEND_EVERY == 0 {
@@ -82,7 +84,7 @@ impl Vm {
         if self.settle_losses() || core::mem::take(&mut self.loss_untold) {
             self.loss_untold = false;
             // Methods are verified again; who ran may have computed with what is not there.
-            self.purge_records();
+            self.purge_records(&self.used_records());
             let (receiver, selector, nil) = (self.current.process, self.symbol("lostPage"), self.nil);
             if !self.lookup(self.class_index(receiver), selector).is_null() {
                 return self.interlude(receiver, selector, nil);
@@ -167,16 +169,38 @@ impl Vm {
         }
     }
 
-    /// Drops the records that no frame uses.
-    fn purge_records(&mut self) {
-        let mut used = alloc::collections::BTreeSet::new();
+    /// Drops the records that no frame uses, but for those of installed methods that ran: their counts
+    /// stand in them.
+    fn purge_unused_records(&mut self) {
+        let mut kept = self.used_records();
+        let counted: Vec<_> = self
+            .codes
+            .counted()
+            .map(|code| (code as *const _ as usize, code.object, code.method_class))
+            .collect();
+        for (code, object, class) in counted {
+            let selector = self.slot_of(object, compiled_code::SELECTOR);
+            if selector.and_then(|selector| self.method_in(class, selector)) == Some(object) {
+                kept.insert(code);
+            }
+        }
+        self.purge_records(&kept);
+    }
+
+    fn used_records(&self) -> BTreeSet<usize> {
+        let mut used = BTreeSet::new();
         for stack in self.stacks.values().map(|s| &**s).chain([&*self.current]) {
             for frame in stack.frames() {
                 used.insert(stack.code(frame) as *const _ as usize);
             }
         }
+        used
+    }
+
+    /// Drops the records that are not to be kept, by address.
+    fn purge_records(&mut self, kept: &BTreeSet<usize>) {
         self.cache.forget();
-        self.codes.purge(&|code| used.contains(&(code as usize)));
+        self.codes.purge(&|code| kept.contains(&(code as usize)));
     }
 
     // ---- lists
@@ -442,6 +466,9 @@ impl Vm {
                 self.current.process = process;
                 self.set_state(process, state::RUNNING);
                 self.note_active(process);
+                if self.codes.is_watching() {
+                    self.settle_watch();
+                }
                 Next::Go
             }
             Err(reason) => {

@@ -607,6 +607,7 @@ impl Vm {
                 }
             }
             let method = &*target;
+            method.runs.set(method.runs.get() + 1);
             let quick = method.quick.get();
             if quick != Quick::No {
                 let base = sp.sub(arguments);
@@ -626,7 +627,7 @@ impl Vm {
                         receiver.0
                     }
                     Quick::SetSlot(_) => slow!(self.activate(target, arguments)),
-                    Quick::Counted => slow!(self.enter(target, arguments)),
+                    Quick::Unmet => slow!(self.enter_unmet(target, arguments)),
                     Quick::Receiver | Quick::Slot(_) | Quick::No => receiver.0,
                 };
                 sp = base;

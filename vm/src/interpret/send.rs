@@ -194,12 +194,13 @@ impl Vm {
             flags: frame.flags,
             is_block,
             primitive,
-            quick: Cell::new(if self.codes.is_counting() && !is_block { Quick::Counted } else { quick }),
+            quick: Cell::new(if self.codes.is_watching() && !is_block { Quick::Unmet } else { quick }),
             plain_quick: quick,
             named_slots: admitted.named_slots,
             object,
             method_class: if is_block { self.nil } else { self.slot(object, compiled_code::METHOD_CLASS) },
             runs: Cell::new(0),
+            watched: Cell::new((0, 0)),
             maybe_young: true,
             in_use: false,
         }
@@ -314,11 +315,24 @@ impl Vm {
 
     /// Runs a method on the receiver and arguments on top: its primitive, or its body.
     pub(crate) fn enter(&mut self, target: *const Code, arguments: usize) -> Next {
-        if self.codes.is_counting() {
-            // SAFETY: `target` is a record (T1).
-            let runs = unsafe { &(*target).runs };
-            runs.set(runs.get().saturating_add(1));
+        // SAFETY: `target` is a record (T1).
+        let runs = unsafe { &(*target).runs };
+        runs.set(runs.get() + 1);
+        if self.codes.is_watching() {
+            return self.enter_unmet(target, arguments);
         }
+        self.enter_counted(target, arguments)
+    }
+
+    /// Runs a method that was counted, and notes that it was met.
+    pub(super) fn enter_unmet(&mut self, target: *const Code, arguments: usize) -> Next {
+        if self.is_watched {
+            self.codes.meet(target);
+        }
+        self.enter_counted(target, arguments)
+    }
+
+    fn enter_counted(&mut self, target: *const Code, arguments: usize) -> Next {
         // SAFETY: `target` is a record (T1).
         match unsafe { (*target).primitive } {
             Some(primitive) => {

@@ -261,6 +261,9 @@ pub struct Vm {
     pub(crate) stacks: BTreeMap<i64, Box<Stack>>,
     pub(crate) codes: Codes,
     pub(crate) cache: Cache,
+    /// The processes whose methods are noted, and whether the current one is among them.
+    pub(crate) watched: Vec<Handle>,
+    pub(crate) is_watched: bool,
     own_codes: [Box<Code>; 2],
     handles: Vec<Word>,
     free_handles: Vec<usize>,
@@ -372,6 +375,8 @@ impl Vm {
             stacks: BTreeMap::new(),
             codes: Codes::new(),
             cache: Cache::new(),
+            watched: Vec::new(),
+            is_watched: false,
             own_codes: [Box::new(OwnCode::Start.code(nil)), Box::new(OwnCode::Interlude.code(nil))],
             handles: Vec::new(),
             free_handles: Vec::new(),

@@ -17,6 +17,7 @@ mod behavior;
 pub mod big;
 mod block;
 mod context;
+mod fingerprint;
 mod float;
 mod integer;
 mod object;
@@ -63,6 +64,7 @@ const FAMILIES: &[Entries] = &[
     object::ENTRIES,
     behavior::ENTRIES,
     string::ENTRIES,
+    fingerprint::ENTRIES,
     block::ENTRIES,
     context::ENTRIES,
     process::ENTRIES,

@@ -44,6 +44,7 @@ fn new(vm: &mut Vm, _: usize) -> Outcome {
     ] {
         vm.put(made_process, slot, word);
     }
+    vm.join_watch(made_process);
     Outcome::Value(made_process)
 }
 

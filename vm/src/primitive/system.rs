@@ -2,7 +2,7 @@
 
 use super::{Entries, Outcome, PRIMITIVES, RANGE, Reason, WRONG, made};
 use crate::bytecode::Opcode;
-use crate::interpret::{HostValue, JournalRefusal, Vm};
+use crate::interpret::{Handle as ObjectHandle, HostValue, JournalRefusal, Vm};
 use crate::layout::{KnownClass, KnownObject, Word};
 use alloc::format;
 use alloc::string::ToString;
@@ -34,8 +34,11 @@ pub(super) const ENTRIES: Entries = &[
     ("refusalText", refusal_text),
     ("runCount", run_count),
     ("runCounts", run_counts),
+    ("watchRuns", watch_runs),
+    ("methodsMet", methods_met),
+    ("forgetMet", forget_met),
+    ("watchedRuns", watched_runs),
     ("decodedMethods", decoded_methods),
-    ("countRuns", count_runs),
 ];
 
 fn number(value: i64) -> Outcome {
@@ -407,38 +410,44 @@ fn quotas(vm: &mut Vm, _: usize) -> Outcome {
 
 fn ephemerons_fired(vm: &mut Vm, _: usize) -> Outcome {
     let fired: Vec<_> = vm.heap.take_fired().into_iter().map(|word| vm.hold(word)).collect();
-    let words = |vm: &Vm| fired.iter().map(|&handle| vm.held(handle)).collect::<Vec<_>>();
-    let list = words(vm);
-    let mut outcome = vm.answer_list(&list);
+    let mut outcome = answer_held(vm, &fired);
     if let Outcome::NeedsRoom(bytes) = outcome
         && vm.make_room(bytes)
     {
-        let list = words(vm);
-        outcome = vm.answer_list(&list);
+        outcome = answer_held(vm, &fired);
     }
     fired.into_iter().for_each(|handle| vm.release(handle));
     outcome
 }
 
+/// What is met is asked for only while somebody watches.
+const NOT_WATCHING: Outcome = Outcome::Decline(Reason::Named("notWatching"));
+
 fn run_count(vm: &mut Vm, _: usize) -> Outcome {
-    if !vm.codes.is_counting() {
-        return Outcome::Decline(Reason::Named("notCounting"));
-    }
     let code = vm.heap.resolve(vm.top(0));
     number(i64::try_from(vm.codes.runs(code)).unwrap_or(i64::MAX))
 }
 
 fn run_counts(vm: &mut Vm, _: usize) -> Outcome {
-    if !vm.codes.is_counting() {
-        return Outcome::Decline(Reason::Named("notCounting"));
+    counts(vm, |vm, method| vm.codes.runs(method))
+}
+
+fn watched_runs(vm: &mut Vm, _: usize) -> Outcome {
+    if !vm.codes.is_watching() {
+        return NOT_WATCHING;
     }
+    counts(vm, |vm, method| vm.codes.watched_runs(method))
+}
+
+/// A count of each method of the Array that is the argument.
+fn counts(vm: &mut Vm, count_of: fn(&Vm, Word) -> u64) -> Outcome {
     let methods = vm.heap.resolve(vm.top(0));
     if !vm.is_a(methods, KnownClass::Array) {
         return WRONG;
     }
     let counts = (0..vm.slot_count(methods)).map(|n| {
-        let runs = vm.codes.runs(vm.heap.resolve(vm.slot(methods, n)));
-        HostValue::Integer(i64::try_from(runs).unwrap_or(i64::MAX))
+        let count = count_of(vm, vm.heap.resolve(vm.slot(methods, n)));
+        HostValue::Integer(i64::try_from(count).unwrap_or(i64::MAX))
     });
     let counts = HostValue::List(counts.collect());
     build(vm, &counts)
@@ -449,17 +458,47 @@ fn decoded_methods(vm: &mut Vm, _: usize) -> Outcome {
     vm.answer_list(&codes)
 }
 
-fn count_runs(vm: &mut Vm, _: usize) -> Outcome {
+fn watch_runs(vm: &mut Vm, arguments: usize) -> Outcome {
     let wanted = vm.top(0);
-    let was = vm.codes.is_counting();
     if wanted == vm.boolean(true) {
-        vm.codes.count_runs(true);
+        if !vm.begin_watch() {
+            return Outcome::Decline(Reason::Named("watched"));
+        }
     } else if wanted == vm.boolean(false) {
-        vm.codes.count_runs(false);
+        vm.end_watch();
     } else {
         return WRONG;
     }
-    Outcome::Value(vm.boolean(was))
+    Outcome::Value(vm.top(arguments))
+}
+
+fn methods_met(vm: &mut Vm, _: usize) -> Outcome {
+    if !vm.codes.is_watching() {
+        return NOT_WATCHING;
+    }
+    let met: Vec<_> = vm.take_met().into_iter().map(|word| vm.hold(word)).collect();
+    let mut outcome = answer_held(vm, &met);
+    if let Outcome::NeedsRoom(bytes) = outcome
+        && vm.make_room(bytes)
+    {
+        outcome = answer_held(vm, &met);
+    }
+    met.into_iter().for_each(|handle| vm.release(handle));
+    outcome
+}
+
+fn forget_met(vm: &mut Vm, arguments: usize) -> Outcome {
+    if !vm.codes.is_watching() {
+        return NOT_WATCHING;
+    }
+    vm.codes.forget_met();
+    Outcome::Value(vm.top(arguments))
+}
+
+/// An Array of what is held.
+fn answer_held(vm: &mut Vm, held: &[ObjectHandle]) -> Outcome {
+    let words: Vec<_> = held.iter().map(|&handle| vm.held(handle)).collect();
+    vm.answer_list(&words)
 }
 
 fn session_processes(vm: &mut Vm, _: usize) -> Outcome {

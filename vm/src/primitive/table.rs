@@ -139,6 +139,9 @@ primitives! {
         characterToUpper 0 "The simple upper case.";
         characterToLower 0 "The simple lower case.";
     }
+    fingerprint {
+        byteArraySha256 1 "The fingerprint SHA-256 of a ByteArray, 32 bytes; declines above 16 MB.";
+    }
     block {
         blockValue 0 "Evaluates a closure; declines (#arguments) if it takes another number.";
         blockValue1 1 "With one argument.";
@@ -206,9 +209,12 @@ primitives! {
         ephemeronsFired 0 "Takes the ephemerons that were fired: Array.";
         sessionProcesses 1 "The processes that go on by themselves for a session, but for the caller and the one whose end the machine waits for: Array.";
         refusalText 0 "What the last refusal of a service or the store said for the user, or nil.";
-        runCount 1 "How often a method ran since counting began; declines while runs are not counted.";
+        runCount 1 "How often a method ran since the world was opened; what the machine does in place of an arithmetic or special send is not counted.";
         runCounts 1 "The same of each method of an Array: Array of integers.";
+        watchRuns 1 "Begins (true) to note which methods the calling process, and what it makes, run, or ends it (false); declines while another process watches.";
+        methodsMet 0 "The methods that were met since this or forgetMet was asked last: Array; declines while nobody watches.";
+        forgetMet 0 "What was met and ran since methodsMet was asked last is neither told nor counted; declines while nobody watches.";
+        watchedRuns 1 "Of each method of an Array how often it ran before a methodsMet and after what was asked before that: Array of integers; declines while nobody watches.";
         decodedMethods 0 "The CompiledMethods and CompiledBlocks that ran since the opening, in the order in which they first did, without those that were forgotten since: Array.";
-        countRuns 1 "Begins (true) or ends (false) the counting of runs; answers whether they were counted.";
     }
 }

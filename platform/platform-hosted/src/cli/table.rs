@@ -115,8 +115,8 @@ commands! {
         "warm load garden.world src/Garden" [PARTIAL];
     Test "test" "FILE [PATTERN]" (1, 2)
         "Run tests in a copy of the world that is dropped afterwards."
-        "PATTERN names classes or packages, with * for anything; without it every test runs. The last line is `N passed, N failed`. Ctrl-C ends the run; the world is as it was."
-        "warm test garden.world 'Garden*' --junit report.xml" [JSON, JUNIT];
+        "PATTERN names classes or packages, with * for anything; without it every test runs. The last line is `N passed, N failed`. What is kept is the record of which tests ran which methods, for the scribe; with --no-save not even that. Ctrl-C ends the run; the world is as it was."
+        "warm test garden.world 'Garden*' --junit report.xml" [JSON, JUNIT, NO_SAVE];
     Try "try" "FILE" (1, 1)
         "Evaluate standard input in a scratch branch that can touch nothing."
         "The text sees the last saved state of the world, also while it is open elsewhere. It has no files, no network and no window; what it writes is shown, and what it changed is dropped."

@@ -6,6 +6,7 @@ mod lines;
 mod losses;
 mod moments;
 mod outside;
+mod recording;
 mod register;
 mod repl;
 mod running;

@@ -1,6 +1,7 @@
 //! Commands that run code of a world: open, eval, run, load, test, repl.
 
 use super::visiting::{self, Whose, open_or_visit};
+use super::recording::{self, Record};
 use super::{outside, path, repl};
 use crate::attach::Hello;
 use crate::cli::{Arguments, Exit, Failure};
@@ -173,22 +174,32 @@ pub fn load(arguments: &Arguments) -> Result<Exit, Failure> {
     fulfil(&path(arguments, 0), Saving::Automatic, &wish)
 }
 
-/// What `CommandLine class >> test:in:` is told: the form of the output, and the JUnit file or nothing.
-fn test_wishes(arguments: &Arguments) -> Result<[OsString; 2], Failure> {
+/// What `CommandLine class >> test:in:` is told: the form of the output, the JUnit file or nothing, and
+/// where the record goes, or nothing.
+fn test_wishes(arguments: &Arguments, record: Option<&Record>) -> Result<[OsString; 3], Failure> {
     let form = if arguments.has("--json") { "json" } else { "text" };
     let file = arguments.value("--junit").cloned().unwrap_or_default();
     if let Some(folder) = Path::new(&file).parent().filter(|folder| !folder.as_os_str().is_empty()) {
         must_exist(folder)?;
     }
-    Ok([form.into(), file])
+    Ok([form.into(), file, recording::word(record)])
 }
 
-/// `warm test FILE [PATTERN]`: nothing of it is kept.
+/// `warm test FILE [PATTERN]`: nothing of it is kept but the record of which tests ran what.
 pub fn test(arguments: &Arguments) -> Result<Exit, Failure> {
-    let wishes = test_wishes(arguments)?;
+    let record = if arguments.has("--no-save") { None } else { Some(Record::new()?) };
+    let wishes = test_wishes(arguments, record.as_ref())?;
     let pattern = arguments.words.get(1).map(|word| word.to_string_lossy().into_owned());
     let wish = Wish { kind: "test", subject: pattern, words: &wishes };
-    fulfil(&path(arguments, 0), Saving::Never, &wish)
+    let file = path(arguments, 0);
+    let exit = fulfil(&file, Saving::Never, &wish)?;
+    if let Some(record) = record {
+        record.deliver(|path| {
+            let subject = Some(path.to_string_lossy().into_owned());
+            fulfil(&file, Saving::Automatic, &Wish { kind: "record", subject, words: &[] })
+        });
+    }
+    Ok(exit)
 }
 
 /// `warm repl FILE`

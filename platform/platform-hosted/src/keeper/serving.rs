@@ -130,7 +130,7 @@ impl Living {
             // From somebody who can see a window but not converse.
             "show" => return Err(Failure::new(Exit::Locked, format!("{} is open without a window", self.path().display()))),
             "load" => self.name_moment("before load")?,
-            "eval" | "run" | "repl" => {}
+            "eval" | "run" | "repl" | "record" => {}
             other => return Err(Failure::new(Exit::Usage, format!("a guest cannot do {other}"))),
         }
         let serial = self.start(&hello.kind, orders(&hello, guest))?;
