@@ -12,7 +12,7 @@
 use crate::fields::{Align, Coord, Extent, Face, Many, Paint, Span, Wrap};
 use crate::roles::{Role, Theme};
 use crate::stream::{Command, Encoder, Header};
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use platform::events::Event;
@@ -163,19 +163,17 @@ impl Emergency {
     fn foot(&self, page: &mut Page, top: i32, width: i32) {
         page.fill((0, top, width, 1), Role::Line);
         let retry = if self.passes { "Go on waiting for it" } else { "Try again" };
-        let back = match self.moments.get(self.chosen) {
-            Some(past) => alloc::format!("Go back to the moment before: {}", past.label),
-            None => "No moment can be gone back to here".to_string(),
-        };
-        let rows: [(&str, &str); 5] = [
-            ("F5", retry),
-            ("F6", "Take back the change that was made last, and try again"),
-            ("F8", &back),
-            ("F7 F9", "Another moment: an earlier one, a later one"),
-            ("F10", "Save and quit"),
+        let back = self.moments.get(self.chosen).map(|past| alloc::format!("Go back to the moment before: {}", past.label));
+        let other = (self.moments.len() > 1).then_some("Another moment: an earlier one, a later one");
+        let rows = [
+            ("F5", Some(retry)),
+            ("F6", Some("Take back the change that was made last, and try again")),
+            ("F8", back.as_deref()),
+            ("F7 F9", other),
+            ("F10", Some("Save and quit")),
         ];
         let mut y = top + LINE / 2;
-        for (key, what) in rows {
+        for (key, what) in rows.into_iter().filter_map(|(key, what)| Some((key, what?))) {
             page.line(SIDE, y, key, KEY);
             page.line(SIDE + KEY_WIDTH, y, what, WORDS);
             y += LINE;
@@ -215,6 +213,7 @@ impl Emergency {
 mod tests {
     use super::*;
     use crate::stream::Claimed;
+    use alloc::string::ToString;
 
     fn press(logical: &str) -> Event {
         let (physical, text) = (String::new(), String::new());
@@ -277,6 +276,11 @@ mod tests {
         }
         assert!(all.iter().any(|(_, text)| text == "line one"));
         assert!(all.iter().filter(|(_, text)| text == "a frame").count() > 20);
+        // What cannot be done is not offered.
+        emergency.moments.clear();
+        let all = texts(&emergency.frame((1280, 800), Theme::Dark));
+        assert!(!all.iter().any(|(_, text)| ["F7 F9", "F8"].contains(&text.as_str())), "{all:?}");
+        assert!(all.iter().any(|(_, text)| text == "F10"));
         // A window without room makes no frame that is refused.
         texts(&emergency.frame((0, 0), Theme::Light));
     }

@@ -64,7 +64,6 @@ pub fn read_only(store: &dyn Store) -> Result<usize, String> {
     ok(store.read_at(0, &mut after), "read_at")?;
     suite.check(before == after, "a refused write changes nothing")?;
     suite.check(ok(store.len(), "len")? == length, "a refused call keeps the length")?;
-    ok(store.flush(), "flush")?;
     suite.done()
 }
 

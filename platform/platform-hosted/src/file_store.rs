@@ -200,6 +200,12 @@ impl Store for FileStore {
     }
 
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), StoreError> {
+        // The system would make a file longer.
+        let length = self.len()?;
+        if offset.checked_add(from.len() as u64).is_none_or(|end| end > length) {
+            let message = format!("{} bytes at {offset} reach beyond {}, which has {length}", from.len(), self.path.display());
+            return Err(StoreError { kind: StoreErrorKind::OutOfRange, message });
+        }
         self.file.write_all_at(from, offset).map_err(|error| self.error("write", &error))
     }
 

@@ -126,7 +126,7 @@ fn simulated() -> Column {
         ("Entropy", cell(conformance::entropy(&SimEntropy::new(5)))),
         ("Channel", Cell::CannotBe("its console is a service alone")),
         ("Service console", cell(conformance::console(&mut SimConsole::default(), "a line\n"))),
-        ("Service display", cell(conformance::display(&mut display, &mut || drop(shown.turn())))),
+        ("Service display", cell(conformance::display(&mut display, &mut || _ = shown.turn()))),
         ("Service file", Cell::CannotBe(NO_SERVICE)),
         ("Service model", Cell::CannotBe(NO_SERVICE)),
         ("Service branch", Cell::CannotBe(NO_SERVICE)),
