@@ -75,8 +75,6 @@ pub fn is_call(event: &Event) -> bool {
 
 const LINE: i32 = 20;
 const SIDE: i32 = 40;
-/// Rows of keys at the foot, with what parts them from the stack.
-const FOOT_LINES: i32 = 6;
 const KEY_WIDTH: i32 = 56;
 
 /// Letters: face, size, weight, colour.
@@ -143,11 +141,14 @@ impl Emergency {
         page.line(SIDE, 24, &plain(title), TITLE);
         page.line(SIDE, 56, "What you see is the machine's. Nothing is lost: what was typed and done is kept.", SOFT);
         let mut y = 88;
+        // Under a title of its own it is no error.
+        let letters = if self.title.is_empty() { WRONG } else { WORDS };
         for line in self.error.lines().take(3) {
-            page.line(SIDE, y, &plain(line), WRONG);
+            page.line(SIDE, y, &plain(line), letters);
             y += LINE;
         }
-        let foot = (height - SIDE / 2 - FOOT_LINES * LINE).max(y);
+        let rows = self.rows();
+        let foot = (height - SIDE / 2 - (rows.len() as i32 + 1) * LINE).max(y);
         y += LINE / 2;
         for line in self.stack.lines() {
             if y + LINE > foot {
@@ -156,28 +157,26 @@ impl Emergency {
             page.line(SIDE, y, &plain(line), CODE);
             y += LINE;
         }
-        self.foot(&mut page, foot, width);
+        foot_of(&mut page, foot, width, &rows);
         page.encoder.finish()
     }
 
-    fn foot(&self, page: &mut Page, top: i32, width: i32) {
-        page.fill((0, top, width, 1), Role::Line);
-        let retry = if self.passes { "Go on waiting for it" } else { "Try again" };
-        let back = self.moments.get(self.chosen).map(|past| alloc::format!("Go back to the moment before: {}", past.label));
-        let other = (self.moments.len() > 1).then_some("Another moment: an earlier one, a later one");
-        let rows = [
-            ("F5", Some(retry)),
-            ("F6", Some("Take back the change that was made last, and try again")),
-            ("F8", back.as_deref()),
-            ("F7 F9", other),
-            ("F10", Some("Save and quit")),
-        ];
-        let mut y = top + LINE / 2;
-        for (key, what) in rows.into_iter().filter_map(|(key, what)| Some((key, what?))) {
-            page.line(SIDE, y, key, KEY);
-            page.line(SIDE + KEY_WIDTH, y, what, WORDS);
-            y += LINE;
+    /// What can be done: keys, and what they do.
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let retry = match (self.passes, self.title.is_empty()) {
+            (true, _) => "Go on waiting for it",
+            (false, true) => "Try again",
+            (false, false) => "Go back to the world",
+        };
+        let mut rows = vec![("F5", retry.into()), ("F6", "Take back the change that was made last, and try again".into())];
+        if let Some(past) = self.moments.get(self.chosen) {
+            rows.push(("F8", alloc::format!("Go back to the moment before: {}", past.label)));
         }
+        if self.moments.len() > 1 {
+            rows.push(("F7 F9", "Another moment: an earlier one, a later one".into()));
+        }
+        rows.push(("F10", "Save and quit".into()));
+        rows
     }
 
     /// What an event means here (Q1).
@@ -206,6 +205,17 @@ impl Emergency {
     fn choose(&mut self, place: usize) -> Meaning {
         self.chosen = place;
         Meaning::Changed
+    }
+}
+
+/// The rows at the foot of the page.
+fn foot_of(page: &mut Page, top: i32, width: i32, rows: &[(&str, String)]) {
+    page.fill((0, top, width, 1), Role::Line);
+    let mut y = top + LINE / 2;
+    for (key, what) in rows {
+        page.line(SIDE, y, key, KEY);
+        page.line(SIDE + KEY_WIDTH, y, what, WORDS);
+        y += LINE;
     }
 }
 

@@ -7,6 +7,9 @@
 //! - V3 A [`Ticket`] is kept only by a snapshot that was begun after it was asked for, or when there
 //!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
 //! - V4 Moments are thinned when it is time ([`Thinner`]).
+//! - V5 A world that nobody has touched since its last snapshot, and whose timers changed little, is saved
+//!   without a moment to go back to, but for one a day: a clock that ticks beside its owner does
+//!   not fill the disk. Each snapshot is as durable as any other.
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
@@ -23,6 +26,10 @@ use vm::layout::PAGE_BYTES;
 const SAVE_EVERY_NS: u64 = 2_000_000_000;
 /// Dirty bytes beyond which the world waits for the writer.
 const TOO_DIRTY_BYTES: usize = 256 << 20;
+/// How often a world that nobody touches gets a moment, while its timers change little.
+const UNTOUCHED_MOMENT_EVERY_NS: u64 = 24 * 3_600_000_000_000;
+/// What is little, in pages.
+const LITTLE_PAGES: usize = 128;
 /// A snapshot in writing may be older than what was done since; a failed one is tried once more.
 const TRIES: usize = 3;
 
@@ -52,6 +59,10 @@ pub struct Saver {
     begun: u32,
     lost: u32,
     wanted: u32,
+    /// How often the world had been touched at its last snapshot, and when the last one began that left a
+    /// moment.
+    touches: u64,
+    moment_ns: u64,
 }
 
 impl Saver {
@@ -70,6 +81,8 @@ impl Saver {
             begun: 0,
             lost: 0,
             wanted: 0,
+            touches: 0,
+            moment_ns: now,
         }
     }
 
@@ -114,14 +127,27 @@ impl Saver {
         self.saved_ns = self.clock.monotonic_ns();
         // This commit and the one that closes the file count already: the session may make no other.
         self.thinner.ask_if_due(desk, &*self.clock, &vm.heap, commits(desk) + 2);
+        let keep = self.keep(vm);
         let frozen = vm.flip().map_err(Trouble::Heap)?;
         self.begun = frozen.epoch();
-        let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
+        let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, keep);
         if let Err(error) = desk.begin(snapshot) {
             let outcome = settle(&mut vm.heap, Err(error));
             self.note(outcome);
         }
         Ok(())
+    }
+
+    /// Whether the snapshot that begins leaves a moment (V5).
+    fn keep(&mut self, vm: &Vm) -> Keep {
+        let (touches, now) = (vm.doorbell().touches(), self.clock.monotonic_ns());
+        let untouched = touches == core::mem::replace(&mut self.touches, touches);
+        let little = vm.heap.space().dirty_pages().len() <= LITTLE_PAGES;
+        if untouched && little && now.saturating_sub(self.moment_ns) < UNTOUCHED_MOMENT_EVERY_NS {
+            return Keep::No;
+        }
+        self.moment_ns = now;
+        Keep::Automatic
     }
 
     fn take_outcome(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) {

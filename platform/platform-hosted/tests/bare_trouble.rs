@@ -218,14 +218,14 @@ fn the_power_button_in_the_middle_of_a_snapshot_saves_what_was_done() {
     let mut last = 0;
     for (nth, wait_ms) in [0, 15, 40, 90, 200, 350, 600].into_iter().enumerate() {
         let mut running = Running::start(256, vec![disk_of(&world)], "pipe");
-        running.type_in("Session current stdout nextPutAll: 'beg', 'ins'; lf; flush. [ Smalltalk at: #Round put: Round + 1. 1 to: Piece size by: 4096 do: [ :at | Piece at: at put: Round \\ 256 ]. Smalltalk snapshot ] repeat\n");
+        running.type_in("Session current stdout nextPutAll: 'beg', 'ins'; lf; flush. [ Smalltalk at: #Round put: Round + 1. 1 to: Piece size by: 4096 do: [ :at | Piece at: at put: Round \\\\ 256 ]. Smalltalk snapshot ] repeat\n");
         running.await_text("begins\n");
         std::thread::sleep(Duration::from_millis(wait_ms));
         running.button.press();
         let (status, said) = running.end();
         assert_eq!(status, Some(0), "press {nth}: {said}");
         assert!(warm(&["info", &world]).out.contains("closed     cleanly"), "press {nth}");
-        let agree = "(((1 to: Piece size by: 4096) allSatisfy: [ :at | | n | n := Piece at: at. n = (Round \\ 256) or: [ n = ((Round - 1) \\ 256) ] ]) ifTrue: [ Round ] ifFalse: [ -1 ])";
+        let agree = "(((1 to: Piece size by: 4096) allSatisfy: [ :at | | n | n := Piece at: at. n = (Round \\\\ 256) or: [ n = ((Round - 1) \\\\ 256) ] ]) ifTrue: [ Round ] ifFalse: [ -1 ])";
         let round: i64 = warm(&["eval", &world, agree, "--no-save"]).out.trim().parse().expect("a number");
         assert!(round >= last, "press {nth}: {round} rounds, {last} before");
         last = round;

@@ -20,8 +20,8 @@ fn programs() -> Vec<PathBuf> {
     paths
 }
 
-fn new_world() -> Medium {
-    let folder = std::env::temp_dir().join(format!("warm-golden-{}", std::process::id()));
+fn new_world(name: &str) -> Medium {
+    let folder = std::env::temp_dir().join(format!("warm-golden-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("new.world");
     platform_hosted::keeper::make(&file).map_err(|failure| failure.message).expect("a world");
@@ -46,7 +46,7 @@ fn live(medium: Medium, input: &[u8]) -> Result<(String, Medium), String> {
 
 #[test]
 fn the_golden_programs_give_their_transcripts_on_the_simulated_machine() {
-    let new = new_world();
+    let new = new_world("programs");
     let programs = programs();
     assert!(programs.len() >= 12, "{programs:?}");
     for program in programs {
@@ -59,7 +59,7 @@ fn the_golden_programs_give_their_transcripts_on_the_simulated_machine() {
 
 #[test]
 fn what_is_done_on_the_simulated_machine_is_there_in_its_next_life() {
-    let (said, medium) = live(new_world(), b"Smalltalk at: #Log put: (OrderedCollection with: 1). 'put'\n").expect("a life");
+    let (said, medium) = live(new_world("lives"), b"Smalltalk at: #Log put: (OrderedCollection with: 1). 'put'\n").expect("a life");
     assert_eq!(said, "'put'\nstatus 0\n");
     let (said, medium) = live(medium, b"Log add: 2. Log asArray\n").expect("a second life");
     assert_eq!(said, "#(1 2)\nstatus 0\n");
