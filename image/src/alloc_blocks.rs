@@ -24,6 +24,9 @@ use alloc::vec::Vec;
 /// A free run shorter than this is left alone while the file may grow: writes stay contiguous.
 const SHORT_RUN: u64 = 32;
 
+/// Once free blocks are more than this part of all, short runs serve too: the file shall not grow beside them.
+const SLACK_PART: u64 = 16;
+
 /// What a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -71,7 +74,7 @@ impl Allocator {
     /// Takes a run of at most `want` blocks.
     pub(crate) fn take(&mut self, want: u64, purpose: Purpose) -> Run {
         let want = want.max(1);
-        let least = if self.full || self.free.blocks() > self.high_water.0 / 4 { 1 } else { SHORT_RUN };
+        let least = if self.full || self.free.blocks() > self.high_water.0 / SLACK_PART { 1 } else { SHORT_RUN };
         let found = self.free.take_fitting(want).or_else(|| self.free.take_longest(want, least));
         if let Some(run) = found {
             return run;

@@ -8,8 +8,8 @@
 //!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
 //! - V4 Moments are thinned when it is time ([`Thinner`]).
 //! - V5 A world that nobody has touched since its last snapshot, and whose timers changed little, is saved
-//!   without a moment to go back to, but for one a day: a clock that ticks beside its owner does
-//!   not fill the disk. Each snapshot is as durable as any other.
+//!   without a moment to go back to, but for one a day, and what its timers left behind is collected: a
+//!   clock that ticks beside its owner does not fill the disk. Each snapshot is as durable as any other.
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
@@ -30,6 +30,9 @@ const TOO_DIRTY_BYTES: usize = 256 << 20;
 const UNTOUCHED_MOMENT_EVERY_NS: u64 = 24 * 3_600_000_000_000;
 /// What is little, in pages.
 const LITTLE_PAGES: usize = 128;
+/// By how much an untouched heap may grow before it is collected: bytes, and a part of what it has.
+const UNTOUCHED_GROWTH_BYTES: usize = 256 << 10;
+const UNTOUCHED_GROWTH_PART: usize = 64;
 /// A snapshot in writing may be older than what was done since; a failed one is tried once more.
 const TRIES: usize = 3;
 
@@ -63,6 +66,8 @@ pub struct Saver {
     /// moment.
     touches: u64,
     moment_ns: u64,
+    /// The least that an untouched heap has held.
+    rest_bytes: usize,
 }
 
 impl Saver {
@@ -83,6 +88,7 @@ impl Saver {
             wanted: 0,
             touches: 0,
             moment_ns: now,
+            rest_bytes: 0,
         }
     }
 
@@ -139,9 +145,15 @@ impl Saver {
     }
 
     /// Whether the snapshot that begins leaves a moment (V5).
-    fn keep(&mut self, vm: &Vm) -> Keep {
+    fn keep(&mut self, vm: &mut Vm) -> Keep {
         let (touches, now) = (vm.doorbell().touches(), self.clock.monotonic_ns());
         let untouched = touches == core::mem::replace(&mut self.touches, touches);
+        let used = vm.heap.used_bytes();
+        self.rest_bytes = if untouched { self.rest_bytes.min(used) } else { used };
+        if used - self.rest_bytes > UNTOUCHED_GROWTH_BYTES.max(used / UNTOUCHED_GROWTH_PART) {
+            self.rest_bytes = used;
+            vm.heap.request_mark();
+        }
         let little = vm.heap.space().dirty_pages().len() <= LITTLE_PAGES;
         if untouched && little && now.saturating_sub(self.moment_ns) < UNTOUCHED_MOMENT_EVERY_NS {
             return Keep::No;
