@@ -26,6 +26,9 @@ fn build(path: &Path, target: &Path) -> Result<(), String> {
     for package in &manifest.packages {
         println!("cargo:rerun-if-changed={}", package.display());
     }
+    for list in &manifest.startup {
+        println!("cargo:rerun-if-changed={}", list.display());
+    }
     let (archive, reports) = seed::world::archive(&manifest);
     let errors = reports.iter().filter(|report| report.severity == Severity::Error);
     let errors: Vec<String> = errors.map(ToString::to_string).collect();

@@ -584,6 +584,38 @@ fn a_full_disk_declines_snapshots_and_still_lets_moments_go() {
 }
 
 #[test]
+fn on_a_full_disk_automatic_moments_give_way_and_named_ones_stay() {
+    let mut bench = Bench::new();
+    while bench.world.tend(Budget::ALL).expect("tend") {}
+    let dirty = |round: u64| (0..40).map(|page| (page, round * 100 + page + 1)).collect::<Vec<_>>();
+    bench.snapshot(&dirty(0), Keep::Named("kept".to_owned()));
+    (1..9).for_each(|round| bench.snapshot(&dirty(round), Keep::Automatic));
+    bench.store.arm(Fault::Full { bytes: 0 });
+    let (mut saved, mut gave_way) = (0, 0);
+    for round in 10..40 {
+        bench.begin(&dirty(round), Keep::No);
+        match bench.finish(50) {
+            Progress::Acknowledged { .. } => {
+                bench.pages.extend(dirty(round));
+                saved += 1;
+            }
+            Progress::Abandoned { error, .. } => {
+                assert!(error.is_full(), "{error}");
+                gave_way += bench.world.make_room(round as i64).expect("room");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(gave_way >= 4 && saved >= 20, "{gave_way} moments, {saved} snapshots");
+    let names = bench.world.moments().expect("moments");
+    assert_eq!(names.iter().filter(|moment| moment.name == "kept").count(), 1);
+    bench.verify();
+    bench.check();
+    let (mut bench, _) = bench.reopened(2);
+    bench.verify();
+}
+
+#[test]
 fn a_bootable_world_opens_by_the_same_code() {
     let create = CreateOptions { store_start: 36 << 20, ..small() };
     let mut bench = Bench::with(&create, image::Faults::default());

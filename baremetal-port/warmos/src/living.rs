@@ -130,8 +130,9 @@ impl Living {
             say(format_args!("{} is read-only: nothing is saved", disk.place()));
         }
         let dyn_desk = || keeps.then(|| desk.clone() as Arc<dyn Desk>);
-        let host = Host::new(dyn_desk(), clock.clone(), Box::new(|_| {})).with_edits(edits);
-        let saver = Saver::new(dyn_desk(), clock.clone(), Box::new(|line| say(format_args!("{line}"))));
+        let told = || Box::new(|line: &str| say(format_args!("{line}")));
+        let host = Host::new(dyn_desk(), clock.clone(), Box::new(|_| {}), told()).with_edits(edits);
+        let saver = Saver::new(dyn_desk(), clock.clone(), told());
         let mut config = VmConfig::new(clock);
         config.entropy = Some(Arc::new(BareEntropy));
         config.store = Box::new(host);
@@ -323,6 +324,15 @@ impl Living {
             desk.with_world(&mut |world| drop(world.journal_flush()));
         }
         self.must(saved);
+        loop {
+            let collected = self.saver.collect(&mut self.vm);
+            let more = collected.as_ref().is_ok_and(|more| *more);
+            self.must(collected.map(|_| ()));
+            if !more {
+                break;
+            }
+            self.relieve();
+        }
         if let Some(desk) = self.desk.take()
             && let Err(error) = desk.close(BareClock.wall_ns())
             && error != ImageError::ReadOnly

@@ -3,13 +3,16 @@
 //! ```text
 //! {
 //!     #packages : [ 'Kernel', '../../browser-ui/world/Views' ],
-//!     #initializeFirst : [ 'HashedCollection' ]
+//!     #initializeFirst : [ 'HashedCollection' ],
+//!     #startup : [ 'startup.list' ]
 //! }
 //! ```
 //!
 //! Packages are folders, from the manifest's own on. The order of packages, and in a package that
 //! of file names, is the order of class indices. When the world is built, classes whose class side
-//! defines `initialize` are sent it: first those named, then the others in the same order.
+//! defines `initialize` are sent it: first those named, then the others in the same order. The files
+//! of `startup` name the methods that an opening runs, a line each (`Integer>>#+`,
+//! `Session class>>#current`): the world has them side by side. A line that names no method is passed over.
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +27,8 @@ pub struct Manifest {
     pub packages: Vec<PathBuf>,
     /// Classes that are initialised before the others.
     pub initialize_first: Vec<String>,
+    /// Files that name the methods which an opening runs.
+    pub startup: Vec<PathBuf>,
 }
 
 impl Manifest {
@@ -39,6 +44,15 @@ impl Manifest {
         let text: Vec<char> = text.chars().collect();
         let folder = path.parent().unwrap_or(Path::new("."));
         parse(&text, folder).map_err(|problem| report(&text, problem))
+    }
+
+    /// The methods that an opening runs, by name.
+    pub fn startup_order(&self) -> std::io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for file in &self.startup {
+            names.extend(std::fs::read_to_string(file)?.lines().map(str::to_owned));
+        }
+        Ok(names)
     }
 
     /// Reads the sources that it names.
@@ -68,6 +82,7 @@ fn parse(text: &[char], folder: &Path) -> Result<Manifest, Problem> {
         };
         match key.as_str() {
             "packages" => manifest.packages = names.iter().map(|name| folder.join(name)).collect(),
+            "startup" => manifest.startup = names.iter().map(|name| folder.join(name)).collect(),
             "initializeFirst" => manifest.initialize_first = names,
             _ => return Err(Problem::error(1, format!("`#{key}` is no key of a manifest"))),
         }

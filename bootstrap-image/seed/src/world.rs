@@ -29,13 +29,29 @@ use crate::sources::{ClassDefinition, Sources};
 /// The archive of the sources that a manifest names, and what there is to say about them. Without
 /// an archive one of the reports is an error.
 pub fn archive(manifest: &Manifest) -> (Option<Archive>, Vec<Report>) {
-    archive_of(manifest.sources(), &manifest.initialize_first)
+    match manifest.startup_order() {
+        Ok(startup) => archive_in_order(manifest.sources(), &manifest.initialize_first, &startup),
+        Err(error) => {
+            let message = format!("a list of methods that an opening runs cannot be read: {error}");
+            (None, vec![of_manifest(Problem::error(1, message))])
+        }
+    }
 }
 
 /// The archive of sources.
-pub fn archive_of(
+pub fn archive_of(sources: Sources, initialize_first: &[String]) -> (Option<Archive>, Vec<Report>) {
+    archive_in_order(sources, initialize_first, &[])
+}
+
+fn of_manifest(problem: Problem) -> Report {
+    let Problem { message, severity, .. } = problem;
+    Report { file: "manifest".into(), line: 1, column: 1, message, severity }
+}
+
+fn archive_in_order(
     mut sources: Sources,
     initialize_first: &[String],
+    startup: &[String],
 ) -> (Option<Archive>, Vec<Report>) {
     let (archive, problems) = {
         let (classes, problems) = Classes::new(&sources, &[]);
@@ -57,19 +73,13 @@ pub fn archive_of(
         let failed = !sources.reports.is_empty()
             || problems.iter().any(|(_, problem)| problem.severity == Severity::Error);
         let archive =
-            (!failed).then(|| Emitter::new(&sources, &classes).emit(&made, initialize_first));
+            (!failed).then(|| Emitter::new(&sources, &classes, startup).emit(&made, initialize_first));
         (archive, problems)
     };
     for (file, problem) in problems {
         match file {
             Some(file) => sources.report(file, &problem),
-            None => sources.reports.push(Report {
-                file: "manifest".into(),
-                line: 1,
-                column: 1,
-                message: problem.message,
-                severity: problem.severity,
-            }),
+            None => sources.reports.push(of_manifest(problem)),
         }
     }
     (archive, sources.reports)
@@ -82,6 +92,13 @@ struct Pair {
     meta: Value,
 }
 
+/// A method's name as the world prints it: `Integer>>#+`, `Session class>>#current`.
+fn full_name(made: &Made<'_>) -> String {
+    let method = &made.definition.method;
+    let side = if method.is_meta { " class" } else { "" };
+    format!("{}{side}>>#{}", method.class_name, made.method.selector)
+}
+
 struct Emitter<'a> {
     sources: &'a Sources,
     classes: &'a Classes<'a>,
@@ -89,13 +106,24 @@ struct Emitter<'a> {
     pairs: HashMap<&'a str, Pair>,
     bindings: HashMap<Binding, Value>,
     undeclared: Vec<String>,
+    /// The places of the methods that an opening runs, by name, and the methods.
+    startup: HashMap<&'a str, usize>,
+    startup_methods: Vec<Value>,
 }
 
 impl<'a> Emitter<'a> {
-    fn new(sources: &'a Sources, classes: &'a Classes<'a>) -> Emitter<'a> {
-        let objects = Objects::new();
-        let (pairs, bindings) = (HashMap::new(), HashMap::new());
-        Emitter { sources, classes, objects, pairs, bindings, undeclared: Vec::new() }
+    fn new(sources: &'a Sources, classes: &'a Classes<'a>, startup: &'a [String]) -> Emitter<'a> {
+        let places = startup.iter().enumerate().map(|(place, name)| (name.as_str(), place));
+        Emitter {
+            sources,
+            classes,
+            objects: Objects::new(),
+            pairs: HashMap::new(),
+            bindings: HashMap::new(),
+            undeclared: Vec::new(),
+            startup: places.collect(),
+            startup_methods: vec![NIL; startup.len()],
+        }
     }
 
     fn emit(mut self, made: &[Made<'_>], initialize_first: &[String]) -> Archive {
@@ -347,7 +375,11 @@ impl<'a> Emitter<'a> {
         let (mut code, mut protocols) = (Vec::new(), Vec::new());
         for made in methods {
             let selector = self.objects.symbol(&made.method.selector);
-            code.push((selector, self.method(class, made)));
+            let method = self.method(class, made);
+            if let Some(place) = self.startup.get(&*full_name(made)) {
+                self.startup_methods[*place] = method;
+            }
+            code.push((selector, method));
             protocols.push((selector, self.objects.symbol(&made.definition.method.protocol)));
         }
         for (slot, entries) in
@@ -447,6 +479,8 @@ impl<'a> Emitter<'a> {
         let special = Opcode::ALL.iter().filter_map(|opcode| opcode.special_selector());
         let special: Vec<Value> = special.map(|selector| self.objects.symbol(selector)).collect();
         let special = self.objects.array(&special);
+        self.startup_methods.retain(|method| *method != NIL);
+        let startup = self.objects.array(&self.startup_methods);
         let known: Vec<u64> = KnownObject::ALL
             .iter()
             .map(|known| match known {
@@ -455,6 +489,7 @@ impl<'a> Emitter<'a> {
                 KnownObject::Smalltalk => globals.smalltalk,
                 KnownObject::Processor => globals.processor,
                 KnownObject::SpecialSelectors => special,
+                KnownObject::StartupOrder => startup,
                 _ => known.selector().map_or(NIL, |selector| self.objects.symbol(selector)),
             })
             .map(|value| value.0)

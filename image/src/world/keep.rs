@@ -263,6 +263,19 @@ impl World {
         }
     }
 
+    /// For a disk that is full: lets automatic moments go, oldest first, until they hold half of what they
+    /// held. The present goes before the past. Answers how many went.
+    pub fn make_room(&mut self, wall_ns: i64) -> Result<usize, ImageError> {
+        let policy = ThinPolicy { steps: Vec::new(), budget_bytes: bytes_of(self.head.held_blocks) / 2 };
+        let mut gone = 0;
+        loop {
+            match self.thin(&policy, wall_ns)? {
+                0 => return Ok(gone),
+                more => gone += more,
+            }
+        }
+    }
+
     /// As [`World::thin`], but the commit is only begun, for [`World::step`] to go on with. `Busy` while
     /// something is in writing.
     pub fn begin_thinning(&mut self, policy: &ThinPolicy, wall_ns: i64) -> Result<Thinning, ImageError> {

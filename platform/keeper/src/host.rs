@@ -4,7 +4,7 @@
 
 use crate::calendar::date_text;
 use crate::desk::{Desk, Outcome};
-use crate::thinning::{Thinner, commits};
+use crate::thinning::{Thinner, commits, made_room};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
@@ -26,6 +26,7 @@ pub struct Host {
     desk: Option<Arc<dyn Desk>>,
     clock: Arc<dyn Clock>,
     log: Log,
+    tell: Log,
     /// Edits that no snapshot covers, as opening found them: they belong to the world whether it is
     /// saved here or not.
     edits: Vec<JournalRecord>,
@@ -63,10 +64,10 @@ pub fn settle(heap: &mut Heap, outcome: Outcome) -> Outcome {
 }
 
 impl Host {
-    /// A host with a desk, or without one: then nothing is saved.
-    pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, log: Log) -> Host {
+    /// A host with a desk, or without one: then nothing is saved. `tell` shows a line to the user.
+    pub fn new(desk: Option<Arc<dyn Desk>>, clock: Arc<dyn Clock>, log: Log, tell: Log) -> Host {
         let thinner = desk.as_ref().map(|desk| Thinner::new(&*clock, commits(desk)));
-        Host { desk, clock, log, edits: Vec::new(), thinner }
+        Host { desk, clock, log, tell, edits: Vec::new(), thinner }
     }
 
     /// With the edits that the world's drafts take when they are woken.
@@ -183,13 +184,19 @@ impl StoreHost for Host {
             // The one before fails or not: what it held is in this one too.
             let _ = settle(heap, desk.wait());
         }
-        let frozen = heap.flip(roots).map_err(|error| format!("{error:?}"))?;
-        let snapshot = snapshot_of(heap, frozen, &*self.clock, Keep::Automatic);
-        let outcome = match desk.begin(snapshot) {
-            Ok(()) => desk.wait(),
-            Err(error) => Err(error),
-        };
-        settle(heap, outcome).map_err(|error| error.to_string())
+        loop {
+            let frozen = heap.flip(roots).map_err(|error| format!("{error:?}"))?;
+            let snapshot = snapshot_of(heap, frozen, &*self.clock, Keep::Automatic);
+            let outcome = match desk.begin(snapshot) {
+                Ok(()) => desk.wait(),
+                Err(error) => Err(error),
+            };
+            let outcome = settle(heap, outcome);
+            match made_room(&outcome, &desk, &*self.clock) {
+                Some(line) => (self.tell)(&line),
+                None => return outcome.map_err(|error| error.to_string()),
+            }
+        }
     }
 
     fn store_call(&mut self, operation: &str, arguments: &[HostValue]) -> Result<HostValue, String> {

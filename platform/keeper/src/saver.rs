@@ -7,13 +7,18 @@
 //! - V3 A [`Ticket`] is kept only by a snapshot that was begun after it was asked for, or when there
 //!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
 //! - V4 Moments are thinned when it is time ([`Thinner`]).
+<<<<<<< HEAD
 //! - V5 A world that nobody has touched since its last snapshot, and whose timers changed little, is saved
 //!   without a moment to go back to, but for one a day, and what its timers left behind is collected: a
 //!   clock that ticks beside its owner does not fill the disk. Each snapshot is as durable as any other.
+=======
+//! - V5 A world is not closed while a collection is overdue: a world of short sessions has no other time
+//!   for it. What was done is durable before.
+>>>>>>> main
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
-use crate::thinning::{Thinner, commits};
+use crate::thinning::{Thinner, commits, made_room};
 use alloc::format;
 use alloc::sync::Arc;
 use image::{ImageError, Keep};
@@ -56,6 +61,8 @@ pub struct Saver {
     saved_ns: u64,
     thinner: Thinner,
     failed: Option<ImageError>,
+    /// The one that failed found no room, and room was made since.
+    has_room: bool,
     told: bool,
     tell: Log,
     /// Epochs: the last whose snapshot was begun here, that failed, that is wanted.
@@ -81,6 +88,7 @@ impl Saver {
             saved_ns: now,
             thinner,
             failed: None,
+            has_room: false,
             told: false,
             tell,
             begun: 0,
@@ -189,10 +197,15 @@ impl Saver {
 
     /// Remembers a failed snapshot, and says so once until one succeeds.
     fn note(&mut self, outcome: Outcome) {
+        let room = self.desk.as_ref().and_then(|desk| made_room(&outcome, desk, &*self.clock));
+        self.has_room = room.is_some();
+        if let Some(line) = room {
+            (self.tell)(&line);
+        }
         match outcome {
             Ok(()) => (self.failed, self.told) = (None, false),
             Err(error) => {
-                if !self.told {
+                if !self.told && !self.has_room {
                     (self.tell)(&format!("the world could not be saved: {error}; trying again"));
                     self.told = true;
                 }
@@ -204,7 +217,8 @@ impl Saver {
     /// Makes everything durable that was done (V2); says why not, if it could not.
     pub fn save(&mut self, vm: &mut Vm) -> Result<(), Trouble> {
         let Some(desk) = self.desk.clone() else { return Ok(()) };
-        for attempt in 0..TRIES {
+        let mut attempt = 0;
+        while attempt < TRIES {
             if vm.heap.space().frozen().is_some() {
                 self.wait(vm, &desk);
             }
@@ -216,10 +230,30 @@ impl Saver {
             if self.failed.is_none() {
                 break;
             }
+            // Moments that give way are fewer each time.
+            attempt += usize::from(!self.has_room);
         }
         match &self.failed {
             None => Ok(()),
             Some(error) => Err(Trouble::NotSaved(error.clone())),
+        }
+    }
+
+    /// A slice of a collection that is overdue, for a world that is about to be closed and is saved (V5);
+    /// answers whether there is more to do. When there is not, what was freed is durable; where that fails,
+    /// nothing is lost but the work.
+    pub fn collect(&mut self, vm: &mut Vm) -> Result<bool, Trouble> {
+        let Some(desk) = self.desk.clone().filter(|_| vm.heap.is_collection_overdue()) else { return Ok(false) };
+        if vm.collect_slice().flip {
+            self.begin(vm, &desk)?;
+            self.wait(vm, &desk);
+        }
+        if self.failed.is_some() || vm.heap.is_collection_overdue() {
+            return Ok(self.failed.is_none());
+        }
+        match self.save(vm) {
+            Err(Trouble::Heap(error)) => Err(Trouble::Heap(error)),
+            Ok(()) | Err(Trouble::NotSaved(_)) => Ok(false),
         }
     }
 

@@ -1,12 +1,16 @@
 //! When moments are thinned.
 //!
-//! Invariant
+//! Invariants
 //! - T1 Moments are thinned each minute, and each so many commits, whoever made them: a world that only
 //!   ever lives for moments, or whose program makes a snapshot after the other, is thinned too.
+//! - T2 On a full disk the present goes before the past: what was done is declined only when no automatic
+//!   moment is left to give way, and the user is told how many did.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Outcome};
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
-use image::ThinPolicy;
+use image::{ImageError, ThinPolicy};
 use platform::Clock;
 use vm::heap::Heap;
 
@@ -38,6 +42,22 @@ impl Thinner {
             desk.ask_thinning(&ThinPolicy::usual(heap.used_bytes() as u64), clock.wall_ns());
         }
     }
+}
+
+/// If a snapshot failed because the disk is full, lets the oldest automatic moments go (T2); if some went,
+/// which makes the snapshot worth another try, says so.
+pub fn made_room(outcome: &Outcome, desk: &Arc<dyn Desk>, clock: &dyn Clock) -> Option<String> {
+    if !outcome.as_ref().is_err_and(ImageError::is_full) {
+        return None;
+    }
+    let mut gone = Ok(0);
+    desk.with_still_world(&mut |world| gone = world.make_room(clock.wall_ns()));
+    let moments = match gone {
+        Ok(0) | Err(_) => return None,
+        Ok(1) => "the oldest automatic moment was",
+        Ok(_) => "the oldest automatic moments were",
+    };
+    Some(format!("the disk is full; {moments} let go"))
 }
 
 /// The number of the newest commit at a desk.

@@ -82,11 +82,44 @@ fn a_full_disk_is_told_in_one_line_and_the_world_goes_on_and_is_saved_later() {
     let run = talker.end();
     assert_eq!(run.status, 0, "{run:?}");
     let told = run.err.lines().filter(|line| line.contains("could not be saved")).count();
-    assert!(told == 1 && run.err.lines().count() == 1, "{run:?}");
+    let gave_way = run.err.lines().filter(|line| line.contains("let go")).count();
+    assert!(told == 1 && run.err.lines().count() == 1 + gave_way, "{run:?}");
     let last = run.out.lines().last().map_or_else(|| rounds.to_string(), str::to_owned);
     let question = format!("{{ Round. Big allSatisfy: [ :each | each last = {last} ] }}");
     let kept = warm(&["eval", &file, &question]);
     assert_eq!(kept.out, format!("#({last} true)\n"), "{kept:?}");
+    assert_eq!(warm(&["check", &file]).status, 0);
+}
+
+#[test]
+fn on_a_full_disk_automatic_moments_give_way_to_the_present() {
+    let folder = Folder::new("gives-way");
+    let file = folder.world("a.world");
+    let piece = 1 << 20;
+    assert_eq!(warm(&["eval", &file, &format!("Smalltalk at: #Piece put: (ByteArray new: {piece})")]).status, 0);
+    for round in 1..=8 {
+        assert_eq!(warm(&["eval", &file, &format!("Piece atAllPut: {round}")]).status, 0);
+    }
+    assert_eq!(warm(&["name", &file, "before"]).status, 0);
+    let before = warm(&["history", &file]).out.lines().count();
+    let program = "| input | input := Session current stdin. \
+        Session current stdout nextPutAll: 'open'; lf; flush. input nextLine. \
+        20 to: 60 do: [ :round | Piece atAllPut: round. Smalltalk snapshot ]. \
+        Session current stdout nextPutAll: 'snapshots'; lf; flush. input nextLine. \
+        Piece atAllPut: 99";
+    let mut talker = Talker::with_input(command(&["eval", &file, program]));
+    assert_eq!(talker.line(), "open");
+    limit(&talker.child, std::fs::metadata(&file).unwrap().len());
+    talker.say("\n");
+    assert_eq!(talker.line(), "snapshots");
+    talker.say("\n");
+    let run = talker.end();
+    assert_eq!(run.status, 0, "{run:?}");
+    assert!(run.err.contains("let go") && !run.err.contains("could not"), "{run:?}");
+    let history = warm(&["history", &file]).out;
+    assert!(history.lines().count() <= before && history.contains("before"), "{history}");
+    let kept = warm(&["eval", &file, "Piece allSatisfy: [ :each | each = 99 ]"]);
+    assert_eq!(kept.out, "true\n", "{kept:?}");
     assert_eq!(warm(&["check", &file]).status, 0);
 }
 

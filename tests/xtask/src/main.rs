@@ -7,6 +7,7 @@
 
 mod bench;
 mod install;
+mod startup;
 mod steps;
 mod test;
 mod tidy;
@@ -18,6 +19,7 @@ const HELP: &str = "cargo xtask COMMAND
   test            install what tests need, run every test, count
   tidy            the checks on the sources alone
   bench [NAME…]   measure figures (see tests/bench/goals.tsv)
+  startup-order   write down anew which methods an opening runs
 ";
 
 fn main() -> ExitCode {
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         ["test"] => test::main(),
         ["tidy"] => tidy::report(),
         ["bench", names @ ..] => bench::run(names),
+        ["startup-order"] => startup::main(),
         _ => {
             print!("{HELP}");
             ExitCode::from(if words == ["--help"] { 0 } else { 64 })

@@ -2,12 +2,14 @@
 //!
 //! Invariants
 //! - C1 nil comes first, then the array of known objects, then whatever they lead to, breadth
-//!   first; of an object its class before its slots, slots in order. What only weak slots refer to
+//!   first, but for C4; of an object its class before its slots, slots in order. What only weak slots refer to
 //!   is left behind, and those slots become nil.
 //! - C2 Nothing of the old machine survives: serials of frames and processes in closures, contexts
 //!   and processes become 0, which is no frame's; counters start anew; forwarders are resolved.
 //! - C3 With [`Hashes::Renumber`] the objects that have an identity hash get 1, 2, 3 … in the order
 //!   of the walk; method dictionaries are put in order by them, the symbol table by string hash.
+//! - C4 What running code seldom reads (texts, source maps) stands behind all else, each part in the order
+//!   of the walk: an opening brings pages, and few of them.
 
 use alloc::vec::Vec;
 
@@ -15,8 +17,8 @@ use super::tables::{is_symbol, make_symbol_table, order_method_dictionary};
 use super::walk::{Order, walk};
 use crate::heap::Heap;
 use crate::layout::{
-    ClassIndex, Header, IMMUTABLE, KnownClass, KnownObject, Word, block_closure, context, process,
-    root,
+    ClassIndex, Header, IMMUTABLE, KnownClass, KnownObject, Word, block_closure, compiled_code, context,
+    process, root,
 };
 
 /// What becomes of identity hashes.
@@ -67,12 +69,30 @@ pub fn copy_world(from: &Heap, to: &mut Heap, hashes: Hashes) -> Result<(), Copy
     }
     let symbol_table = from.slot(known, KnownObject::SymbolTable as usize);
     let order = walk(from, symbol_table);
-    let made = Vec::with_capacity(order.objects.len());
+    let cold = cold_objects(from, &order);
+    let made = alloc::vec![Word::NONE; order.objects.len()];
     let mut copy = Copy { from, to, hashes, last_hash: 0, order, made };
-    for place in 0..copy.order.objects.len() {
-        copy.make(copy.order.objects[place])?;
+    for turn in [false, true] {
+        for place in (0..cold.len()).filter(|place| cold[*place] == turn) {
+            copy.make(place)?;
+        }
     }
     copy.finish(known)
+}
+
+/// By place, whether an object is one that running code seldom reads (C4).
+fn cold_objects(heap: &Heap, order: &Order) -> Vec<bool> {
+    let texts = [KnownClass::ByteString.index(), KnownClass::WideString.index()];
+    let codes = [KnownClass::CompiledMethod.index(), KnownClass::CompiledBlock.index()];
+    let mut cold: Vec<bool> =
+        order.objects.iter().map(|object| texts.contains(&heap.class_index(*object))).collect();
+    for object in order.objects.iter().filter(|object| codes.contains(&heap.class_index(**object))) {
+        let map = heap.resolve(heap.slot(*object, compiled_code::SOURCE_MAP));
+        if map.is_reference() && map != heap.nil() && let Some(place) = order.place(map) {
+            cold[place] = true;
+        }
+    }
+    cold
 }
 
 struct Copy<'a> {
@@ -87,8 +107,9 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// The empty copy of an object.
-    fn make(&mut self, object: Word) -> Result<(), CopyError> {
+    /// The empty copy of the object at a place.
+    fn make(&mut self, place: usize) -> Result<(), CopyError> {
+        let object = self.order.objects[place];
         let header = self.from.header(object);
         let new = self.to.allocate_old(header.class(), header.format(), self.from.size(object));
         let new = new.ok_or(CopyError::NoRoom)?;
@@ -96,7 +117,7 @@ impl Copy<'_> {
         let flags = header.0 & IMMUTABLE;
         let made = self.to.header(new);
         self.to.set_header(new, Header(made.with_hash(hash).0 | flags));
-        self.made.push(new);
+        self.made[place] = new;
         Ok(())
     }
 

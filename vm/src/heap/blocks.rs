@@ -21,6 +21,9 @@ const SCAN_STEP: usize = 64;
 /// And when a run is looked for: the first large object after an opening must not bring in the table
 /// of all of memory, and after some of them all of it was read.
 const RUN_SCAN: usize = 2048;
+/// It is read so often for each so many blocks that are wanted: what is read is little beside what will be
+/// written.
+const RUN_SCAN_FOR: usize = 32;
 /// A block with fewer free bytes than this is not looked through for holes.
 pub(super) const WORTHWHILE_HOLE_BYTES: usize = BLOCK_BYTES / 16;
 
@@ -292,9 +295,14 @@ impl Heap {
             return self.pick_block();
         }
         self.release_resting();
-        self.scan_table(RUN_SCAN);
-        if let Some(first) = self.take_run(count) {
-            return Some(first);
+        for _ in 0..(count / RUN_SCAN_FOR).max(1) {
+            self.scan_table(RUN_SCAN);
+            if let Some(first) = self.take_run(count) {
+                return Some(first);
+            }
+            if self.pool.scanned >= self.pool.scan_end {
+                break;
+            }
         }
         let first = self.pool.limit;
         if count > self.pool.end - first {

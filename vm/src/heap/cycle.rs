@@ -7,6 +7,8 @@
 //! - Y3 Past its budget it keeps what is grey, and asks again after the next flip; the third try runs
 //!   to its end.
 //! - Y4 A cycle needs flips, not commits. While a page is lost, none begins.
+//! - Y5 What old space grew by counts until a sweep after it is done, over all openings: a world that lives
+//!   in short sessions, of which none ends a cycle, learns that one is overdue.
 
 use super::mark::{MarkState, MarkStep, Marker};
 use super::shared::state;
@@ -35,6 +37,8 @@ pub(super) struct Cycle {
     tries: u32,
     /// A finish passed its budget: the next one comes after a flip.
     waits_for_flip: bool,
+    /// What old space had grown by when it began (Y5).
+    growth_before: usize,
     /// The next block to sweep.
     pub sweep_next: usize,
 }
@@ -150,8 +154,29 @@ impl Heap {
         if !super::barrier::BARRIER {
             return false;
         }
-        let enough = self.config.mark_after_bytes.max(self.used_bytes() / 4);
-        self.mark_requested || self.old_growth >= enough
+        self.mark_requested || self.old_growth >= self.enough_growth()
+    }
+
+    /// Bytes that old space has to grow by before a mark starts.
+    fn enough_growth(&self) -> usize {
+        self.config.mark_after_bytes.max(self.used_bytes() / 4)
+    }
+
+    /// Bytes that old space grew by and no sweep has looked through yet (Y5).
+    fn unswept_growth(&self) -> usize {
+        let before = self.cycle.as_ref().map_or(0, |cycle| cycle.growth_before);
+        self.old_growth.saturating_add(before)
+    }
+
+    /// The same for whoever opens the heap as it is: there, what is young now is old.
+    pub(super) fn growth_for_next_opening(&self) -> usize {
+        self.unswept_growth().saturating_add(self.young.len() * crate::layout::BLOCK_BYTES)
+    }
+
+    /// Whether a whole collection should be waited for before the world is closed: old space grew by twice
+    /// of what starts one.
+    pub fn is_collection_overdue(&self) -> bool {
+        super::barrier::BARRIER && !self.is_lossy() && self.unswept_growth() / 2 >= self.enough_growth()
     }
 
     /// Asks for a mark, which begins at the next flip.
@@ -180,13 +205,14 @@ impl Heap {
         let marker = Marker::new(self.shared.clone());
         self.follow_roots(&mut marker.take(), roots);
         self.mark_requested = false;
-        self.old_growth = 0;
+        let growth_before = core::mem::take(&mut self.old_growth);
         self.cycle = Some(Cycle {
             number: self.last_mark + 1,
             phase: Phase::Marking,
             marker,
             tries: 0,
             waits_for_flip: false,
+            growth_before,
             sweep_next: 0,
         });
     }

@@ -53,7 +53,7 @@ impl Default for HeapConfig {
             base: DEFAULT_BASE,
             reserve: DEFAULT_RESERVE,
             limit_bytes: usize::MAX,
-            eden_min: 256 << 10,
+            eden_min: 128 << 10,
             eden_max: 4 << 20,
             tenure_bytes: None,
             mark_after_bytes: 32 << 20,
@@ -207,6 +207,7 @@ impl Heap {
         self.last_sweep = self.root_word(root::LAST_SWEEP) as u32;
         self.next_class = (self.root_word(root::NEXT_CLASS) as u32).max(FIRST_FREE_CLASS.0);
         self.allocated_before = self.root_word(root::ALLOCATED_BYTES);
+        self.old_growth = self.root_word(root::OLD_GROWTH) as usize;
         self.open_cursor();
         self.reset_eden(self.first_eden_bytes());
         self.refresh_known();
@@ -317,5 +318,6 @@ impl Heap {
         self.set_root(root::LAST_SWEEP, self.last_sweep.into());
         self.set_root(root::NEXT_CLASS, self.next_class.into());
         self.set_root(root::ALLOCATED_BYTES, self.allocated_bytes());
+        self.set_root(root::OLD_GROWTH, self.growth_for_next_opening() as u64);
     }
 }

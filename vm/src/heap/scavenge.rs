@@ -4,14 +4,16 @@
 //! - G1 Whatever a root, a card in R or a survivor refers to survives; all references to it are
 //!   updated. Weak slots are not followed; ephemerons count as strong.
 //! - G2 Age is counted in bytes allocated in eden since. Survivors younger than the threshold go to
-//!   young blocks, which keep the stamp of what they hold; the others to old blocks.
+//!   young blocks, which keep the stamp of what they hold; the others to old blocks. Where many survived
+//!   the last scavenge, whoever survives a second one is old: pauses are made of copies.
 //! - G3 Forwarding lives in a side table (in eden, in the header): young blocks are pages of the
 //!   image, and may be frozen.
 //! - G4 After a scavenge R holds exactly the cards that refer to young objects, those of newly old
 //!   objects among them.
 //! - G5 It either has room for the worst case before it begins, or changes nothing.
 //!
-//! Paper: Ungar 1984, Cheney 1970 (with a stack instead of the queue).
+//! Papers: Ungar 1984, Cheney 1970 (with a stack instead of the queue), Ungar and Jackson 1988 (tenuring by
+//! feedback).
 
 use super::shared::state;
 use super::{Heap, HeapError, Roots};
@@ -55,6 +57,8 @@ pub(super) struct Scavenger {
     forward: Vec<Box<ForwardTable>>,
     survived: usize,
     tenured: usize,
+    /// Many survived the last scavenge: what survives a second one is old.
+    hurries: bool,
     exhausted: bool,
 }
 
@@ -216,7 +220,7 @@ impl Heap {
         let header = self.shared.header(from);
         let extent = Extent::of_object(self.shared.slots_of(from));
         let stamp = self.stamp_of(from);
-        let tenures = self.tenures(header, stamp);
+        let tenures = self.tenures(from, header, stamp);
         let to = if tenures { self.copy_to_old(from, header, extent) } else { None };
         let to = to.or_else(|| self.copy_to_young(from, extent, stamp));
         let Some(to) = to else {
@@ -236,13 +240,14 @@ impl Heap {
         self.scavenger.from[ordinal].stamp
     }
 
-    fn tenures(&self, header: Header, stamp: u64) -> bool {
+    fn tenures(&self, from: usize, header: Header, stamp: u64) -> bool {
         if self.stress.never_tenure {
             return header.0 & PINNED != 0;
         }
         self.stress.always_tenure
             || header.0 & PINNED != 0
             || self.allocated_bytes() - stamp >= self.tenure_bytes()
+            || self.scavenger.hurries && self.shared.state_of(from) != state::EDEN
     }
 
     fn tenure_bytes(&self) -> u64 {
@@ -512,6 +517,8 @@ impl Heap {
         self.statistics.tenured_bytes += self.scavenger.tenured as u64;
         self.old_growth += self.scavenger.tenured;
         self.allocated_before = self.allocated_bytes();
+        let hurries = self.config.tenure_bytes.is_none();
+        self.scavenger.hurries = hurries && self.scavenger.survived + self.scavenger.tenured > MANY_SURVIVORS;
         let bytes = self.next_eden_bytes();
         self.reset_eden(bytes);
     }
@@ -521,9 +528,9 @@ impl Heap {
         let now = self.eden_bytes();
         let survivors = self.scavenger.survived + self.scavenger.tenured;
         let wanted = if survivors > MANY_SURVIVORS {
-            now / 2
+            (now / 4).max(now / 4 * 3 * MANY_SURVIVORS / survivors)
         } else if survivors < FEW_SURVIVORS {
-            now * 2
+            now + now / 4
         } else {
             now
         };

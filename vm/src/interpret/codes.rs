@@ -47,6 +47,11 @@ impl Codes {
         }
     }
 
+    /// What the records were made of, in the order of their making.
+    pub fn objects(&self) -> impl Iterator<Item = Word> + '_ {
+        self.list.iter().map(|code| code.object)
+    }
+
     /// Adds a record.
     pub fn add(&mut self, code: Code) -> *const Code {
         let object = code.object;

@@ -118,7 +118,7 @@ impl Vm {
     }
 
     /// One step of what the heap asks for; answers what it asks for then.
-    pub(super) fn collect_slice(&mut self) -> Wants {
+    pub fn collect_slice(&mut self) -> Wants {
         let wants = self.heap.wants();
         if wants.sweep {
             self.heap.sweep_step(SWEEP_BLOCKS);

@@ -723,6 +723,7 @@ impl Vm {
             ("framesCaptured", self.counters.captured_frames),
             ("records", self.codes.len() as u64),
             ("allocatedBytes", self.heap.allocated_bytes()),
+            ("usedBytes", self.heap.used_bytes() as u64),
             ("scavenges", heap.scavenges),
             ("scavengeP50Ns", heap.scavenge_pauses.percentile_ns(50)),
             ("scavengeP99Ns", heap.scavenge_pauses.percentile_ns(99)),

@@ -122,6 +122,7 @@ known_objects! {
     20 Sessions "The world's list of live Session objects, or nil.";
     21 WakeList "Array of objects that are sent #wake in order after an opening.";
     22 MainProcessStart "The closure or message that a world starts with, or nil.";
+    23 StartupOrder "Array of the CompiledMethods that an opening runs, in order, or nil: a new world has them and what they need side by side.";
 }
 
 macro_rules! slots {

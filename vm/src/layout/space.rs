@@ -84,6 +84,9 @@ pub mod root {
     pub const STACK_IMAGES: usize = 15;
     /// 1 once a `become:` may have left forwarders; 0 in a world that never had one.
     pub const FORWARDERS: usize = 16;
+    /// Bytes that old space grew by since the start of the last mark that was swept after; 0 in a world of
+    /// an older program.
+    pub const OLD_GROWTH: usize = 17;
     /// The value of the root block's version word.
     pub const CURRENT_VERSION: u64 = 1;
     /// The value of the root block's magic word.

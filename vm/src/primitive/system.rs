@@ -34,6 +34,7 @@ pub(super) const ENTRIES: Entries = &[
     ("refusalText", refusal_text),
     ("runCount", run_count),
     ("runCounts", run_counts),
+    ("decodedMethods", decoded_methods),
     ("countRuns", count_runs),
 ];
 
@@ -441,6 +442,11 @@ fn run_counts(vm: &mut Vm, _: usize) -> Outcome {
     });
     let counts = HostValue::List(counts.collect());
     build(vm, &counts)
+}
+
+fn decoded_methods(vm: &mut Vm, _: usize) -> Outcome {
+    let codes: Vec<Word> = vm.codes.objects().collect();
+    vm.answer_list(&codes)
 }
 
 fn count_runs(vm: &mut Vm, _: usize) -> Outcome {

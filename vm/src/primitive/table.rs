@@ -208,6 +208,7 @@ primitives! {
         refusalText 0 "What the last refusal of a service or the store said for the user, or nil.";
         runCount 1 "How often a method ran since counting began; declines while runs are not counted.";
         runCounts 1 "The same of each method of an Array: Array of integers.";
+        decodedMethods 0 "The CompiledMethods and CompiledBlocks that ran since the opening, in the order in which they first did, without those that were forgotten since: Array.";
         countRuns 1 "Begins (true) or ends (false) the counting of runs; answers whether they were counted.";
     }
 }

@@ -69,6 +69,8 @@ const SERIAL: OptionRow =
     OptionRow { name: "--serial", value: None, summary: "talk to it on the serial line, which is this terminal" };
 const MEMORY: OptionRow =
     OptionRow { name: "--memory", value: Some("SIZE"), summary: "how much memory it has: 256M, 2G; else 1G" };
+const DISPLAY: OptionRow =
+    OptionRow { name: "--display", value: Some("NAME"), summary: "how QEMU shows its window: gtk, sdl, none" };
 const TIMED: OptionRow =
     OptionRow { name: "--timed", value: None, summary: "say how long the boot took" };
 const SECONDS: OptionRow =
@@ -126,7 +128,7 @@ commands! {
     Boot "boot" "FILE" (1, 1)
         "Boot a world on a bare machine, under QEMU."
         "The same file, without an operating system: what is done there is there when it is next opened, and back. It shows its window; `--serial` talks to it on the terminal instead: Ctrl-C interrupts, Ctrl-D ends. Needs qemu-system-x86_64."
-        "warm boot garden.world" [SERIAL, MEMORY, TIMED];
+        "warm boot garden.world" [SERIAL, DISPLAY, MEMORY, TIMED];
     History "history" "FILE" (1, 1)
         "List the moments that the world keeps."
         "Newest last, with number, time, kind and name; also while the world is open."

@@ -40,7 +40,7 @@ pub fn boot(arguments: &Arguments) -> Result<Exit, Failure> {
     let memory_mb = memory_mb(arguments)?;
     let missing = format!("warm boot needs {}; install it (on Debian: apt install qemu-system-x86)", qemu::PROGRAM);
     let qemu = qemu::find().ok_or_else(|| Failure::new(Exit::Missing, missing))?;
-    let display = if arguments.has("--serial") { None } else { Some(window(&qemu)?) };
+    let display = display(arguments, &qemu)?;
     let kernel = kernel::kernel().map_err(|reason| Failure::new(Exit::Missing, reason))?;
     let file = path(arguments, 0);
     let disk = Disk::prepare(&file)?;
@@ -75,6 +75,22 @@ pub fn boot(arguments: &Arguments) -> Result<Exit, Failure> {
     trimmed.map(|()| exit)
 }
 
+/// How QEMU shows the machine's window; without one there is the serial line alone.
+fn display(arguments: &Arguments, qemu: &Path) -> Result<Option<String>, Failure> {
+    match (arguments.has("--serial"), value_of(arguments, "--display")) {
+        (true, None) => Ok(None),
+        (true, Some(_)) => Err(Failure::new(Exit::Usage, "--serial shows no window, so it takes no --display")),
+        (false, Some(name)) => Ok(Some(name.into_owned())),
+        (false, None) => window(qemu).map(Some),
+    }
+}
+
+/// What was given with an option.
+fn value_of<'a>(arguments: &'a Arguments, option: &str) -> Option<std::borrow::Cow<'a, str>> {
+    let (_, value) = arguments.options.iter().find(|(name, _)| *name == option)?;
+    value.as_ref().map(|value| value.to_string_lossy())
+}
+
 /// How QEMU shows a window here.
 fn window(qemu: &Path) -> Result<String, Failure> {
     let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
@@ -86,8 +102,7 @@ fn window(qemu: &Path) -> Result<String, Failure> {
 }
 
 fn memory_mb(arguments: &Arguments) -> Result<u64, Failure> {
-    let given = arguments.options.iter().find(|(name, _)| *name == "--memory").and_then(|(_, value)| value.as_ref());
-    let Some(text) = given.map(|value| value.to_string_lossy()) else { return Ok(USUAL_MEMORY_MB) };
+    let Some(text) = value_of(arguments, "--memory") else { return Ok(USUAL_MEMORY_MB) };
     match parse_bytes(&text) {
         Some(bytes) if bytes >> 20 >= LEAST_MEMORY_MB as usize => Ok(bytes as u64 >> 20),
         _ => Err(Failure::new(Exit::Usage, format!("--memory {text} is no size of at least {LEAST_MEMORY_MB}M; say 256M or 2G"))),

@@ -79,13 +79,18 @@ fn host(desk: Option<Arc<dyn keeper::Desk>>, clock: Arc<HostedClock>) -> Host {
             eprintln!("warm: {line}");
         }
     };
-    Host::new(desk, clock, Box::new(log))
+    Host::new(desk, clock, Box::new(log), Box::new(tell))
+}
+
+/// Shows a line to the user.
+fn tell(line: &str) {
+    eprintln!("warm: {line}");
 }
 
 /// What decides when the world is saved.
 fn saver(desk: Option<&Arc<Desk>>, clock: &Arc<HostedClock>) -> Saver {
     let desk = desk.map(|desk| desk.clone() as Arc<dyn keeper::Desk>);
-    Saver::new(desk, clock.clone(), Box::new(|line| eprintln!("warm: {line}")))
+    Saver::new(desk, clock.clone(), Box::new(tell))
 }
 
 /// A machine over a heap, with the services that it is offered, and the guests that it may have.
@@ -300,6 +305,7 @@ impl Living {
             }
             return Err(failure);
         }
+        while self.saver.collect(&mut self.vm).map_err(|trouble| self.troubled(trouble))? {}
         let moved = self.store.as_ref().and_then(|store| store.moved());
         if let Some(desk) = self.desk.take() {
             desk.end();

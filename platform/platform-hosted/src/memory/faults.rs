@@ -101,23 +101,35 @@ impl Pager {
         }
     }
 
-    /// Answers how many pages were brought.
+    /// Brings a page and its neighbours in its run of [`RUN_PAGES`], as far as they are read with it; answers
+    /// how many pages from this one on are there now.
     fn fill_by(&self, uffd: &Uffd, page: usize) -> usize {
-        let room = (self.bytes / PAGE_BYTES - page).min(RUN_PAGES);
+        let first = page - page % RUN_PAGES;
+        let room = (self.bytes / PAGE_BYTES - first).min(RUN_PAGES);
         with_buffer(|buffer| {
-            let to = self.base + page * PAGE_BYTES;
             let bytes = &mut buffer[..room * PAGE_BYTES];
-            let (filled, pages) = self.source.fill_run(page, PAGE_BYTES, bytes);
-            let pages = pages.clamp(1, room);
+            let (mut from, (mut filled, mut pages)) = (first, self.source.fill_run(first, PAGE_BYTES, bytes));
+            if first + pages <= page || !matches!(filled, Filled::Bytes) {
+                from = page;
+                (filled, pages) = self.source.fill_run(page, PAGE_BYTES, &mut bytes[..(first + room - page) * PAGE_BYTES]);
+            }
+            let bytes = &bytes[..pages.clamp(1, first + room - from) * PAGE_BYTES];
+            let to = self.base + page * PAGE_BYTES;
+            // Where a page is met that is there already, those behind it come when they are asked for.
             let done = match filled {
-                Filled::Zero => uffd.zero(to),
-                Filled::Bytes | Filled::Lost => place(uffd, to, &bytes[..pages * PAGE_BYTES]),
+                Filled::Zero => uffd.zero(to).map(|()| PAGE_BYTES),
+                Filled::Bytes | Filled::Lost => {
+                    let (before, behind) = bytes.split_at((page - from) * PAGE_BYTES);
+                    let done = uffd.copy(to, behind);
+                    if !before.is_empty() { let _ = uffd.copy(self.base + from * PAGE_BYTES, before); }
+                    done
+                }
                 Filled::Failed => give_up(page),
             };
-            if done.is_err() {
-                give_up(page)
+            match done {
+                Ok(placed) => (placed / PAGE_BYTES).max(1),
+                Err(_) => give_up(page),
             }
-            pages
         })
     }
 
@@ -155,19 +167,6 @@ fn is_present(address: usize) -> bool {
     // SAFETY: one page of a mapping, and room for its state.
     let asked = unsafe { libc::mincore(address as *mut libc::c_void, PAGE_BYTES, &raw mut state) };
     asked == 0 && state & 1 != 0
-}
-
-/// Places a run of pages, stepping over those that are there already.
-fn place(uffd: &Uffd, to: usize, bytes: &[u8]) -> Result<(), i32> {
-    let mut done = 0;
-    while done < bytes.len() {
-        let placed = uffd.copy(to + done, &bytes[done..])?;
-        done += placed;
-        if done < bytes.len() {
-            done += PAGE_BYTES;
-        }
-    }
-    Ok(())
 }
 
 /// A4. Writes with what a signal handler may call.

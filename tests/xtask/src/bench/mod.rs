@@ -11,8 +11,8 @@ mod clone;
 mod figures;
 mod growth;
 mod history;
-mod program;
-mod window;
+pub mod program;
+pub mod window;
 
 use crate::steps::root;
 use std::process::ExitCode;

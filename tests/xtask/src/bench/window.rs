@@ -211,6 +211,14 @@ pub fn first_frame() -> Outcome {
     Measured::of(times).ok_or_else(|| "no openings".to_owned())
 }
 
+/// Does something with a world whose window is open and painted.
+pub fn while_shown<T>(work: impl FnOnce(&Path) -> Result<T, String>) -> Result<T, String> {
+    let stage = stage()?;
+    let _shown = Shown::start(&stage.server, &stage.world)?;
+    until("a first frame", || is_painted(&stage.server).then_some(()))?;
+    work(&stage.world)
+}
+
 /// The rows where typing shows: those that a key changes, and some below, so that a look is quick.
 fn band(server: &Server, typist: &mut Typist) -> Result<(usize, usize), String> {
     let before = server.rows(0, HEIGHT);
