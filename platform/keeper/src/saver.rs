@@ -7,14 +7,11 @@
 //! - V3 A [`Ticket`] is kept only by a snapshot that was begun after it was asked for, or when there
 //!   was nothing to save; nobody waits for it, and one snapshot serves all that were asked for.
 //! - V4 Moments are thinned when it is time ([`Thinner`]).
-<<<<<<< HEAD
-//! - V5 A world that nobody has touched since its last snapshot, and whose timers changed little, is saved
-//!   without a moment to go back to, but for one a day, and what its timers left behind is collected: a
-//!   clock that ticks beside its owner does not fill the disk. Each snapshot is as durable as any other.
-=======
 //! - V5 A world is not closed while a collection is overdue: a world of short sessions has no other time
 //!   for it. What was done is durable before.
->>>>>>> main
+//! - V6 A world that nobody has touched since its last snapshot, and whose timers changed little, is saved
+//!   without a moment to go back to, but for one a day, and what its timers left behind is collected: a
+//!   clock that ticks beside its owner does not fill the disk. Each snapshot is as durable as any other.
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
@@ -152,7 +149,7 @@ impl Saver {
         Ok(())
     }
 
-    /// Whether the snapshot that begins leaves a moment (V5).
+    /// Whether the snapshot that begins leaves a moment (V6).
     fn keep(&mut self, vm: &mut Vm) -> Keep {
         let (touches, now) = (vm.doorbell().touches(), self.clock.monotonic_ns());
         let untouched = touches == core::mem::replace(&mut self.touches, touches);

@@ -81,7 +81,7 @@ impl SimLiving {
         let shared = || Some(desk.clone() as Arc<dyn Desk>);
         let mut config = VmConfig::new(clock.clone());
         config.entropy = Some(Arc::new(SimEntropy::new(1)));
-        config.store = Box::new(Host::new(shared(), clock.clone(), Box::new(|_| {})).with_edits(edits));
+        config.store = Box::new(Host::new(shared(), clock.clone(), Box::new(|_| {}), Box::new(|line| eprintln!("{line}"))).with_edits(edits));
         let bell = config.doorbell.clone();
         let display = has_display.then(|| display(clock.clone(), Box::new(move |index| bell.signal(index))));
         config.services = vec![Box::new(console)];
