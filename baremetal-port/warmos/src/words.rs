@@ -99,6 +99,9 @@ pub fn show(why: Arguments<'_>) {
 
 fn wait() {
     serial::drain();
+    // A press that brought the machine here is no answer to what is shown.
+    let _ = power::is_pressed();
+    power::forget();
     while ps2::take_at_once().is_some() {}
     let until = BareClock.monotonic_ns() + LONGEST_NS;
     while BareClock.monotonic_ns() < until {

@@ -189,8 +189,9 @@ fn a_full_disk_is_told_on_the_screen() {
     assert_eq!(warm(&["eval", &world, grow]).status, 0);
     let mut running = Running::start_with(512, vec![file_drive(Path::new(&world))], "pipe desktop timed", Some("none"));
     running.await_text("desktop after ");
-    running.await_text("could not be saved");
+    running.await_text("disk is full");
     running.button.press();
+    running.await_text("not saved: ");
     let picture = shows_words(&running, &folder.path("screen.ppm"));
     keep(&picture, "bare-words-full.png");
     running.button.say(&key("spc")).expect("QEMU listens");
