@@ -21,8 +21,10 @@ use crate::kinds::{BlockNumber, CommitNumber};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// A free run shorter than this is left alone while the file may grow: writes stay contiguous.
-const SHORT_RUN: u64 = 32;
+/// Free runs shorter than these are left alone while the file may grow, so that writes and reads stay
+/// contiguous; the more is free in them, the shorter they may be: a part of all blocks, and the least run
+/// once more than that part is free.
+const SHORT_RUNS: [(u64, u64); 3] = [(4, 1), (32, 8), (u64::MAX, 32)];
 
 /// What a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +73,10 @@ impl Allocator {
     /// Takes a run of at most `want` blocks.
     pub(crate) fn take(&mut self, want: u64, purpose: Purpose) -> Run {
         let want = want.max(1);
-        let least = if self.full || self.free.blocks() > self.high_water.0 / 4 { 1 } else { SHORT_RUN };
+        let free = self.free.blocks();
+        let has_more = |(part, _): &&(u64, u64)| free > self.high_water.0 / part;
+        let least = SHORT_RUNS.iter().find(has_more).map_or(1, |(_, least)| *least);
+        let least = if self.full { 1 } else { least };
         let found = self.free.take_fitting(want).or_else(|| self.free.take_longest(want, least));
         if let Some(run) = found {
             return run;

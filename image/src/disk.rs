@@ -19,8 +19,9 @@ use platform::{Store, StoreError, StoreErrorKind};
 
 /// How often a read is tried before the medium counts as unreadable there.
 const READ_TRIES: usize = 4;
-/// The file grows in steps of so many blocks.
-const GROWTH_BLOCKS: u64 = 256;
+/// The file grows in steps of so many blocks at least, and by a part of what it has.
+const GROWTH_BLOCKS: u64 = 64;
+const GROWTH_PART: u64 = 16;
 
 /// A store, from its start on.
 #[derive(Clone)]
@@ -122,7 +123,7 @@ impl Disk {
         if end.0 <= have {
             return Ok(());
         }
-        let step = GROWTH_BLOCKS.max(have / 16);
+        let step = GROWTH_BLOCKS.max(have / GROWTH_PART);
         let length = |blocks: u64| self.offset(BlockNumber(blocks)).unwrap_or(u64::MAX);
         if self.store.grow(length(end.0.saturating_add(step))).is_ok() {
             return Ok(());

@@ -142,7 +142,10 @@ impl Service for Console {
                 serial::write(fields.bytes());
                 Vec::new()
             }
-            ConsoleOperation::IsTerminal => vec![u8::from(self.is_terminal)],
+            ConsoleOperation::IsTerminal => {
+                fields.u8()?;
+                vec![u8::from(self.is_terminal)]
+            }
             ConsoleOperation::Extent => Packed::default().u32(80).u32(24).finish(),
         };
         Ok(Reply { handle: None, bytes })

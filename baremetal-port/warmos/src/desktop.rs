@@ -13,7 +13,7 @@ use crate::clock::BareClock;
 use crate::console;
 use crate::framebuffer::Framebuffer;
 use crate::keys::{Keyboard, Moved, Pointer};
-use crate::ps2;
+use crate::{ps2, words};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 use platform::events::Event;
 use platform::{Clock, Handle, Refusal, Reply, Request, Service};
 use raster::emergency::Choice;
+use raster::roles::Theme;
 use raster::{Display, Feel, Scale, Screen, Target, WindowWish};
 
 /// The mode that is set.
@@ -181,6 +182,14 @@ impl Desktop {
         Some((desktop, DisplayService(shared)))
     }
 
+    /// Learns to show words when the machine must end; it costs fonts and some pictures.
+    pub fn learn_words(&mut self) {
+        if !words::are_known() {
+            let alphabet = self.shared.with(|shared| shared.display().alphabet(Theme::Light));
+            words::learn(self.framebuffer.twin(), alphabet);
+        }
+    }
+
     /// Takes input in, and shows what was presented (D1). Answers whether the first picture was shown
     /// just now.
     pub fn turn(&mut self) -> bool {
@@ -200,6 +209,9 @@ impl Desktop {
         self.hear(window);
         if self.wishes.with(|wishes| core::mem::take(&mut wishes.is_damaged)) {
             return self.paint(window) && !core::mem::replace(&mut self.told_first, true);
+        }
+        if self.told_first {
+            self.learn_words();
         }
         false
     }

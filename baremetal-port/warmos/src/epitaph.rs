@@ -1,4 +1,4 @@
-//! The end: powering off when all is well, else one line on the serial line and an exit code.
+//! The end: powering off when all is well, else one line on the serial line and the screen, and an exit code.
 //!
 //! Invariants
 //! - E1 An epitaph allocates nothing and takes no lock: it may be written from a fault handler.
@@ -7,7 +7,7 @@
 //! Source: QEMU `hw/misc/debugexit.c` (a byte v at port 0xf4 ends QEMU with status 2v + 1); the q35
 //! board's ACPI power-management block at 0x600.
 
-use crate::{ports, serial};
+use crate::{ports, serial, words};
 use core::fmt::Arguments;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,6 +63,9 @@ pub fn die(ending: Ending, why: Arguments<'_>) -> ! {
     static DYING: AtomicBool = AtomicBool::new(false);
     if !DYING.swap(true, Ordering::Relaxed) {
         say(why);
+        // Nothing that comes in may be dealt with any more.
+        ports::forbid_interrupts();
+        words::show(why);
     }
     leave(ending as u8)
 }

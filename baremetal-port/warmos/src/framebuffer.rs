@@ -31,7 +31,7 @@ pub struct Framebuffer {
     pub height: usize,
 }
 
-// SAFETY: device memory that this value alone writes.
+// SAFETY: device memory that this value alone writes; a twin does when the machine ends.
 unsafe impl Send for Framebuffer {}
 
 fn set(index: u16, value: u16) {
@@ -61,6 +61,11 @@ impl Framebuffer {
             return None;
         }
         Some(Framebuffer { pixels: address as *mut u32, width: width.into(), height: height.into() })
+    }
+
+    /// The same device for whoever writes when nobody else does any more.
+    pub fn twin(&self) -> Framebuffer {
+        Framebuffer { pixels: self.pixels, width: self.width, height: self.height }
     }
 
     /// Copies a part of a picture of the mode's size (F1).

@@ -71,3 +71,5 @@ pub mod talk;
 pub mod traps;
 #[cfg(feature = "kernel")]
 pub mod trial;
+#[cfg(feature = "kernel")]
+pub mod words;

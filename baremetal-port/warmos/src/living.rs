@@ -101,7 +101,7 @@ fn heap(world: &mut World, clock: Arc<dyn Clock>) -> Heap {
     let config = HeapConfig {
         base: world.heap().base as usize,
         // What there is may be larger than the memory; what is added shall fit it.
-        limit_bytes: world.heap().pages as usize * PAGE_BYTES + memory / 2,
+        limit_bytes: (world.heap().pages as usize * PAGE_BYTES).saturating_sub(BLOCKS_OFFSET) + memory / 2,
         flip_after_bytes: (memory / 8).min(64 << 20),
         clock: Some(clock),
         ..HeapConfig::default()

@@ -1,7 +1,8 @@
 //! The power button: somebody outside asks the machine to end well.
 //!
 //! Invariant
-//! - W1 A press is remembered until the machine ends: whoever asks later learns of it too.
+//! - W1 A press is remembered until the machine ends, or it is forgotten on purpose: whoever asks later
+//!   learns of it too.
 //!
 //! Source: ACPI 6.4, section 4.8.3 (PM1 event registers); the q35 board has them at 0x600.
 
@@ -29,4 +30,9 @@ pub fn is_pressed() -> bool {
         PRESSED.store(true, Ordering::Relaxed);
     }
     PRESSED.load(Ordering::Relaxed)
+}
+
+/// Forgets a press that was dealt with: the next one means something else.
+pub fn forget() {
+    PRESSED.store(false, Ordering::Relaxed);
 }

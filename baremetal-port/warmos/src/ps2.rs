@@ -103,6 +103,20 @@ pub fn take_pointer() -> Option<u8> {
     POINTER.take()
 }
 
+/// What the controller has right now, without its interrupt: its byte, and whether it is the pointer's.
+pub fn take_at_once() -> Option<(u8, bool)> {
+    let status = in8(CONTROL);
+    if status & OUTPUT_FULL == 0 || status == 0xff {
+        return None;
+    }
+    Some((in8(DATA), status & FROM_POINTER != 0))
+}
+
+/// Whether that is a key going down.
+pub fn is_press((byte, is_pointer): (u8, bool)) -> bool {
+    !is_pointer && byte < 0x80
+}
+
 /// Whether anything waits.
 pub fn has_input() -> bool {
     !KEYS.is_empty() || !POINTER.is_empty()

@@ -107,6 +107,11 @@ pub fn waiting() -> usize {
     INPUT.len()
 }
 
+/// Whether a byte has come that nobody gathered yet; without the line's interrupt.
+pub fn has_byte() -> bool {
+    in8(COM1 + LINE_STATUS) & DATA_READY != 0
+}
+
 /// Whether the interrupt key was pressed since the last asking.
 pub fn take_interrupt() -> bool {
     INTERRUPTED.swap(false, Ordering::Relaxed)

@@ -9,15 +9,15 @@
 
 use crate::clock::{self, BareClock, BareEntropy};
 use crate::epitaph::{Ending, die, say};
-use crate::desktop::Desktop;
+use crate::desktop::{Desktop, DisplayService};
 use crate::disk::Disk;
 use crate::living::{Came, Living, Outside, ending_of};
 use crate::memory_map::{ENTRY_BYTES, orders, start_info, usable};
 use crate::regions::BareMemory;
 use crate::{boot, frames, paging, pci, ports, power, regions, serial, talk, traps, trial};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use image::{ImageError, OpenOptions, OpenReport, World};
 use keeper::date_text;
@@ -121,23 +121,27 @@ fn try_disk(disk: Disk) -> Tried {
     (disk, opened)
 }
 
+/// What is the matter before there is a world.
+type Trouble = (Ending, String);
+
 /// The one disk that holds a world.
-fn find_world() -> (Arc<Disk>, World, OpenReport) {
+fn find_world() -> Result<(Arc<Disk>, World, OpenReport), Trouble> {
     let devices = pci::block_devices();
     if devices.is_empty() {
-        die(Ending::Missing, format_args!("no disk; attach the world's file as a virtio block device"));
+        return Err((Ending::Missing, "no disk; attach the world's file as a virtio block device".to_string()));
     }
-    let open = |function| Disk::open(function).unwrap_or_else(|error| die(Ending::Machine, format_args!("{error}")));
-    let tried: Vec<Tried> = devices.into_iter().map(|function| try_disk(open(function))).collect();
-    let count = tried.len();
     let mut found: Option<(Arc<Disk>, World, OpenReport)> = None;
     let mut failed = None;
-    for (disk, opened) in tried {
+    let count = devices.len();
+    for function in devices {
+        let disk = Disk::open(function).map_err(|error| (Ending::Machine, error))?;
+        let (disk, opened) = try_disk(disk);
         match (opened, &found) {
             (Ok((world, report)), None) => found = Some((disk, world, report)),
             (Ok(_), Some((other, ..))) => {
                 let (one, two) = (other.place(), disk.place());
-                die(Ending::Damaged, format_args!("{one} and {two} both hold a world; attach one of them only"));
+                let why = format!("{one} and {two} both hold a world; attach one of them only");
+                return Err((Ending::Damaged, why));
             }
             (Err(error), _) => failed = Some((disk, error)),
         }
@@ -147,14 +151,22 @@ fn find_world() -> (Arc<Disk>, World, OpenReport) {
             if let Some((disk, error)) = failed {
                 say(format_args!("passing over {}: {error}", disk.place()));
             }
-            found
+            Ok(found)
         }
         (None, Some((disk, error))) => {
             let others = if count > 1 { " (nor do the others hold a world)" } else { "" };
-            die(ending_of(&error), format_args!("{}: {error}{others}", disk.place()))
+            Err((ending_of(&error), format!("{}: {error}{others}", disk.place())))
         }
-        (None, None) => die(Ending::Missing, format_args!("no disk")),
+        (None, None) => Err((Ending::Missing, "no disk".to_string())),
     }
+}
+
+/// Says why there is no world, on the screen too if there is one, and ends the machine.
+fn fail(desktop: &mut Option<Option<(Desktop, DisplayService)>>, ending: Ending, why: &str) -> ! {
+    if let Some(Some((desktop, _))) = desktop {
+        desktop.learn_words();
+    }
+    die(ending, format_args!("{why}"))
 }
 
 /// Everything after the machine is set up, on the large stack.
@@ -170,13 +182,13 @@ extern "C" fn live() -> ! {
     if orders.is_trial {
         trial::run();
     }
-    let (disk, world, report) = find_world();
+    let mut wanted = orders.wants_desktop.then(|| Desktop::open(BareClock.wall_ns() as u64));
+    let (disk, world, report) = find_world().unwrap_or_else(|(ending, why)| fail(&mut wanted, ending, &why));
     if !orders.is_piped {
         let (_, frames) = frames::counts();
         let saved = date_text(world.head().wall_ns, orders.utc_offset_s);
         say(format_args!("bare machine, {} MB; world saved {saved}", frames >> 8));
     }
-    let wanted = orders.wants_desktop.then(|| Desktop::open(BareClock.wall_ns() as u64));
     if let Some(None) = wanted {
         say(format_args!("no framebuffer; going on without a window"));
     }

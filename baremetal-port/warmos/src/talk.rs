@@ -42,8 +42,8 @@ pub fn lead(living: &mut Living, conversation: Handle, is_terminal: bool) -> i64
         match talk.hear() {
             Heard::Exit(status) => return status,
             Heard::Dropped => source.clear(),
-            Heard::End if source.trim().is_empty() => return 0,
-            Heard::End => return talk.submit(&source).unwrap_or(0),
+            Heard::End if source.trim().is_empty() => return talk.close(),
+            Heard::End => return talk.submit(&source).unwrap_or_else(|| talk.close()),
             Heard::Line(line) => {
                 source.push_str(&line);
                 let blank = is_terminal && source.trim().is_empty();
@@ -100,6 +100,11 @@ impl Talk<'_> {
         serial::take_interrupt();
         self.living.save_soon();
         None
+    }
+
+    /// The conversation is over: its session ends, and what works for it; answers the status.
+    fn close(&mut self) -> i64 {
+        self.ask("close", &[]).err().unwrap_or(0)
     }
 
     fn is_incomplete(&mut self, source: &str) -> bool {

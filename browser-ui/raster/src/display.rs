@@ -9,12 +9,14 @@
 //!
 //! Must not know: window systems, threads.
 
+use crate::alphabet::Alphabet;
 use crate::canvas::Target;
 use crate::emergency::{Choice, Emergency, Meaning, is_call};
 use crate::fonts::{FontSource, Fonts};
 use crate::geometry::Scale;
 use crate::glyphs::Glyphs;
 use crate::png;
+use crate::roles::Theme;
 use crate::slot::{Slot, scaled};
 use crate::surface::{Surface, Workshop};
 use crate::text::Laid;
@@ -539,6 +541,11 @@ impl Display {
             self.fit(handle, None);
             self.screen.damaged(handle);
         }
+    }
+
+    /// The letters of ASCII, for words when nothing else works.
+    pub fn alphabet(&mut self, theme: Theme) -> Alphabet {
+        Alphabet::draw(&mut self.workshop, theme)
     }
 
     /// Adds an event to a surface's; whoever waits for it is rung.

@@ -11,7 +11,8 @@
 
 use crate::page::{CODE, KEY, LINE, Page, SIDE, SOFT, TITLE, WORDS, WRONG, plain};
 use crate::roles::{Role, Theme};
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use platform::events::Event;
 
@@ -71,8 +72,6 @@ pub fn is_call(event: &Event) -> bool {
     matches!(event, Event::KeyDown { logical, modifiers: CONTROL_SHIFT, .. } if logical == "Escape")
 }
 
-/// Rows of keys at the foot, with what parts them from the stack.
-const FOOT_LINES: i32 = 6;
 const KEY_WIDTH: i32 = 56;
 
 impl Emergency {
@@ -83,11 +82,14 @@ impl Emergency {
         page.line(SIDE, 24, &plain(title), TITLE);
         page.line(SIDE, 56, "What you see is the machine's. Nothing is lost: what was typed and done is kept.", SOFT);
         let mut y = 88;
+        // Under a title of its own it is no error.
+        let letters = if self.title.is_empty() { WRONG } else { WORDS };
         for line in self.error.lines().take(3) {
-            page.line(SIDE, y, &plain(line), WRONG);
+            page.line(SIDE, y, &plain(line), letters);
             y += LINE;
         }
-        let foot = (height - SIDE / 2 - FOOT_LINES * LINE).max(y);
+        let rows = self.rows();
+        let foot = (height - SIDE / 2 - (rows.len() as i32 + 1) * LINE).max(y);
         y += LINE / 2;
         for line in self.stack.lines() {
             if y + LINE > foot {
@@ -96,30 +98,26 @@ impl Emergency {
             page.line(SIDE, y, &plain(line), CODE);
             y += LINE;
         }
-        self.foot(&mut page, foot, width);
+        foot_of(&mut page, foot, width, &rows);
         page.finish()
     }
 
-    fn foot(&self, page: &mut Page, top: i32, width: i32) {
-        page.fill((0, top, width, 1), Role::Line);
-        let retry = if self.passes { "Go on waiting for it" } else { "Try again" };
-        let back = match self.moments.get(self.chosen) {
-            Some(past) => alloc::format!("Go back to the moment before: {}", past.label),
-            None => "No moment can be gone back to here".to_string(),
+    /// What can be done: keys, and what they do.
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let retry = match (self.passes, self.title.is_empty()) {
+            (true, _) => "Go on waiting for it",
+            (false, true) => "Try again",
+            (false, false) => "Go back to the world",
         };
-        let rows: [(&str, &str); 5] = [
-            ("F5", retry),
-            ("F6", "Take back the change that was made last, and try again"),
-            ("F8", &back),
-            ("F7 F9", "Another moment: an earlier one, a later one"),
-            ("F10", "Save and quit"),
-        ];
-        let mut y = top + LINE / 2;
-        for (key, what) in rows {
-            page.line(SIDE, y, key, KEY);
-            page.line(SIDE + KEY_WIDTH, y, what, WORDS);
-            y += LINE;
+        let mut rows = vec![("F5", retry.into()), ("F6", "Take back the change that was made last, and try again".into())];
+        if let Some(past) = self.moments.get(self.chosen) {
+            rows.push(("F8", alloc::format!("Go back to the moment before: {}", past.label)));
         }
+        if self.moments.len() > 1 {
+            rows.push(("F7 F9", "Another moment: an earlier one, a later one".into()));
+        }
+        rows.push(("F10", "Save and quit".into()));
+        rows
     }
 
     /// What an event means here (Q1).
@@ -151,11 +149,22 @@ impl Emergency {
     }
 }
 
+/// The rows at the foot of the page.
+fn foot_of(page: &mut Page, top: i32, width: i32, rows: &[(&str, String)]) {
+    page.fill((0, top, width, 1), Role::Line);
+    let mut y = top + LINE / 2;
+    for (key, what) in rows {
+        page.line(SIDE, y, key, KEY);
+        page.line(SIDE + KEY_WIDTH, y, what, WORDS);
+        y += LINE;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stream::{Claimed, Command};
-    use alloc::vec;
+    use alloc::string::ToString;
 
     fn press(logical: &str) -> Event {
         let (physical, text) = (String::new(), String::new());
@@ -218,6 +227,11 @@ mod tests {
         }
         assert!(all.iter().any(|(_, text)| text == "line one"));
         assert!(all.iter().filter(|(_, text)| text == "a frame").count() > 20);
+        // What cannot be done is not offered.
+        emergency.moments.clear();
+        let all = texts(&emergency.frame((1280, 800), Theme::Dark));
+        assert!(!all.iter().any(|(_, text)| ["F7 F9", "F8"].contains(&text.as_str())), "{all:?}");
+        assert!(all.iter().any(|(_, text)| text == "F10"));
         // A window without room makes no frame that is refused.
         texts(&emergency.frame((0, 0), Theme::Light));
     }

@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+mod alphabet;
 mod build;
 mod canvas;
 mod damage;
@@ -36,6 +37,7 @@ pub mod stream;
 mod surface;
 mod text;
 
+pub use alphabet::Alphabet;
 pub use canvas::Target;
 pub use display::{Display, Feel, Screen, WindowWish};
 pub use fonts::{FontBytes, FontSource, Fonts, Found, LICENCES};

@@ -2,8 +2,8 @@
 //!
 //! Duty: turn the invariants of `platform` into checks that a simulator, a hosted system and a bare
 //! machine run alike. Each suite takes the trait, never a concrete machine, and answers the number
-//! of checks that held or one line that names the rule that did not. (The store's suite, which needs
-//! threads, stands in `platform-sim`.)
+//! of checks that held or one line that names the rule that did not. (What a store owes to several
+//! threads stands in `platform-sim`.)
 //!
 //! Knows: `platform`. Must not know: how a port is made.
 
@@ -11,10 +11,16 @@
 
 extern crate alloc;
 
+mod channel;
 mod memory;
+mod service;
+mod store;
 mod time;
 
-pub use memory::memory;
+pub use channel::channel;
+pub use memory::{code_memory, memory};
+pub use service::{console, display, service};
+pub use store::{CONTENT_BYTES, disk, read_only, store};
 pub use time::{clock, entropy};
 
 use alloc::format;

@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use platform::{Filled, Memory, PageSource, Region};
+use platform::{CodeMemory, Filled, Memory, PageSource, Region};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Fills page n with the word n, every third page with nothing, page 7 as lost.
@@ -69,6 +69,22 @@ pub fn memory(memory: &dyn Memory) -> Result<usize, String> {
         memory.reserve(0, usize::MAX, None).is_err(),
         "an impossible reservation is refused",
     )?;
+    suite.done()
+}
+
+/// Runs the suite of memory for machine code.
+pub fn code_memory(memory: &dyn CodeMemory) -> Result<usize, String> {
+    let mut suite = Suite::new();
+    let reserve = |bytes| memory.reserve_code(bytes).map_err(|refused| refused.message);
+    let (one, two) = (reserve(1 << 20)?, reserve(1 << 20)?);
+    let page = one.page_bytes();
+    suite.check(
+        one.base().is_multiple_of(page) && one.bytes() >= 1 << 20,
+        "a region is aligned and long enough",
+    )?;
+    let apart = one.base() + one.bytes() <= two.base() || two.base() + two.bytes() <= one.base();
+    suite.check(apart, "two regions do not overlap")?;
+    suite.check(memory.reserve_code(usize::MAX).is_err(), "an impossible reservation is refused")?;
     suite.done()
 }
 

@@ -9,6 +9,9 @@
 //! - V4 Moments are thinned when it is time ([`Thinner`]).
 //! - V5 A world is not closed while a collection is overdue: a world of short sessions has no other time
 //!   for it. What was done is durable before.
+//! - V6 A world that nobody has touched since its last snapshot, and whose timers changed little, is saved
+//!   without a moment to go back to, but for one a day, and what its timers left behind is collected: a
+//!   clock that ticks beside its owner does not fill the disk. Each snapshot is as durable as any other.
 
 use crate::desk::{Desk, Outcome};
 use crate::host::{Log, settle, snapshot_of};
@@ -25,6 +28,13 @@ use vm::layout::PAGE_BYTES;
 const SAVE_EVERY_NS: u64 = 2_000_000_000;
 /// Dirty bytes beyond which the world waits for the writer.
 const TOO_DIRTY_BYTES: usize = 256 << 20;
+/// How often a world that nobody touches gets a moment, while its timers change little.
+const UNTOUCHED_MOMENT_EVERY_NS: u64 = 24 * 3_600_000_000_000;
+/// What is little, in pages.
+const LITTLE_PAGES: usize = 128;
+/// By how much an untouched heap may grow before it is collected: bytes, and a part of what it has.
+const UNTOUCHED_GROWTH_BYTES: usize = 256 << 10;
+const UNTOUCHED_GROWTH_PART: usize = 64;
 /// A snapshot in writing may be older than what was done since; a failed one is tried once more.
 const TRIES: usize = 3;
 
@@ -56,6 +66,12 @@ pub struct Saver {
     begun: u32,
     lost: u32,
     wanted: u32,
+    /// How often the world had been touched at its last snapshot, and when the last one began that left a
+    /// moment.
+    touches: u64,
+    moment_ns: u64,
+    /// The least that an untouched heap has held.
+    rest_bytes: usize,
 }
 
 impl Saver {
@@ -75,6 +91,9 @@ impl Saver {
             begun: 0,
             lost: 0,
             wanted: 0,
+            touches: 0,
+            moment_ns: now,
+            rest_bytes: 0,
         }
     }
 
@@ -119,14 +138,33 @@ impl Saver {
         self.saved_ns = self.clock.monotonic_ns();
         // This commit and the one that closes the file count already: the session may make no other.
         self.thinner.ask_if_due(desk, &*self.clock, &vm.heap, commits(desk) + 2);
+        let keep = self.keep(vm);
         let frozen = vm.flip().map_err(Trouble::Heap)?;
         self.begun = frozen.epoch();
-        let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, Keep::Automatic);
+        let snapshot = snapshot_of(&vm.heap, frozen, &*self.clock, keep);
         if let Err(error) = desk.begin(snapshot) {
             let outcome = settle(&mut vm.heap, Err(error));
             self.note(outcome);
         }
         Ok(())
+    }
+
+    /// Whether the snapshot that begins leaves a moment (V6).
+    fn keep(&mut self, vm: &mut Vm) -> Keep {
+        let (touches, now) = (vm.doorbell().touches(), self.clock.monotonic_ns());
+        let untouched = touches == core::mem::replace(&mut self.touches, touches);
+        let used = vm.heap.used_bytes();
+        self.rest_bytes = if untouched { self.rest_bytes.min(used) } else { used };
+        if used - self.rest_bytes > UNTOUCHED_GROWTH_BYTES.max(used / UNTOUCHED_GROWTH_PART) {
+            self.rest_bytes = used;
+            vm.heap.request_mark();
+        }
+        let little = vm.heap.space().dirty_pages().len() <= LITTLE_PAGES;
+        if untouched && little && now.saturating_sub(self.moment_ns) < UNTOUCHED_MOMENT_EVERY_NS {
+            return Keep::No;
+        }
+        self.moment_ns = now;
+        Keep::Automatic
     }
 
     fn take_outcome(&mut self, vm: &mut Vm, desk: &Arc<dyn Desk>) {

@@ -162,6 +162,11 @@ impl FileStore {
     fn error(&self, what: &str, error: &io::Error) -> StoreError {
         store_error(what, &self.path, error)
     }
+
+    fn beyond(&self, offset: u64, bytes: usize) -> StoreError {
+        let message = format!("{bytes} bytes at {offset} reach beyond the end of {}", self.path.display());
+        StoreError { kind: StoreErrorKind::OutOfRange, message }
+    }
 }
 
 impl Store for FileStore {
@@ -196,10 +201,19 @@ impl Store for FileStore {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), StoreError> {
         self.read.fetch_add(into.len() as u64, Ordering::Relaxed);
+        if offset.checked_add(into.len() as u64).is_none_or(|end| end > i64::MAX as u64) {
+            // The system has another word for this.
+            return Err(self.beyond(offset, into.len()));
+        }
         self.file.read_exact_at(into, offset).map_err(|error| self.error("read", &error))
     }
 
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), StoreError> {
+        // The system would make a file longer.
+        let length = self.len()?;
+        if offset.checked_add(from.len() as u64).is_none_or(|end| end > length) {
+            return Err(self.beyond(offset, from.len()));
+        }
         self.file.write_all_at(from, offset).map_err(|error| self.error("write", &error))
     }
 

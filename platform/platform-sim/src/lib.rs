@@ -17,6 +17,7 @@
 mod cache;
 mod clock;
 pub mod conformance;
+mod console;
 mod fault;
 mod medium;
 mod memory;
@@ -27,6 +28,7 @@ mod survivors;
 
 pub use cache::{Change, Pending, WriteCache};
 pub use clock::{SimClock, SimEntropy};
+pub use console::SimConsole;
 pub use fault::{Calls, Fault, Times};
 pub use medium::{BLOCK_BYTES, Medium, SECTOR_BYTES};
 pub use memory::{Filling, SimMemory, SimRegion};

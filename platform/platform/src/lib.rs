@@ -12,8 +12,8 @@
 //!
 //! Knows: nothing but `core` and `alloc`. Must not know: objects, pages of a heap, file formats.
 //!
-//! Each trait has a room of its own; a conformance suite for each stands in `conformance` (the
-//! store's in `platform-sim`).
+//! Each trait has a room of its own; a conformance suite for each stands in `conformance` (what a store
+//! owes to several threads in `platform-sim`).
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -7,6 +7,8 @@
 //!   flush of the same blocks proves nothing (the kernel reports an error once): write anew.
 //! - S3 All methods take `&self`: the pager, the snapshot writer and the journal share one store
 //!   from several threads. Overlapping concurrent writes are the caller's error.
+//! - S4 A store may have a fixed length, as a disk has: growing it within that length does nothing,
+//!   beyond it is [`StoreErrorKind::Full`]; truncating it does nothing.
 
 use alloc::string::String;
 

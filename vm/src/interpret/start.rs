@@ -61,6 +61,7 @@ impl Vm {
         arguments: &[Handle],
         session: Option<Handle>,
     ) -> Result<i64, String> {
+        self.doorbell().touch();
         let bytes = arguments.len() * 8 + 1024;
         let (process, array) = loop {
             let made = if self.make_ready_lists() { self.new_process(arguments) } else { None };

@@ -43,6 +43,7 @@ pub enum Next {
 pub struct Doorbell {
     bits: AtomicU64,
     semaphores: [AtomicU64; 16],
+    touches: AtomicU64,
 }
 
 impl Doorbell {
@@ -52,15 +53,28 @@ impl Doorbell {
 
     /// The interrupt key.
     pub fn interrupt(&self) {
+        self.touch();
         self.bits.fetch_or(Self::INTERRUPT, Ordering::Release);
     }
 
     /// Signals the external semaphore with an index below 1024 (1-based, as in the world's table).
     pub fn signal(&self, index: u32) {
         if let Some(word) = self.semaphores.get(index as usize / 64) {
+            self.touch();
             word.fetch_or(1 << (index % 64), Ordering::Release);
             self.bits.fetch_or(Self::SEMAPHORES, Ordering::Release);
         }
+    }
+
+    /// Somebody outside did something to the world.
+    pub(super) fn touch(&self) {
+        self.touches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often somebody outside did something to the world: a key, a byte, a message from the port. What
+    /// its own timers do is not counted.
+    pub fn touches(&self) -> u64 {
+        self.touches.load(Ordering::Relaxed)
     }
 
     /// Makes `run` return soon.

@@ -157,10 +157,11 @@ impl Pager {
 
     /// Brings absent pages of a range ahead of their use.
     pub fn prefetch(&self, first_page: usize, pages: usize) {
-        let end = (first_page + pages).min(self.bytes / PAGE_BYTES);
+        let end = first_page.saturating_add(pages).min(self.bytes / PAGE_BYTES);
         let mut page = first_page;
         while page < end {
             page += match &self.way {
+                Way::Userfault(_) if is_present(self.base + page * PAGE_BYTES) => 1,
                 Way::Userfault(uffd) => self.fill_by(uffd, page, RUN_PAGES),
                 Way::Protection(units) => {
                     units.serve(page, &*self.source);
@@ -179,6 +180,15 @@ impl Pager {
             _ => None,
         }
     }
+}
+
+/// Whether a page is in memory; one that the system has put elsewhere counts as absent, and is then found
+/// there when it is placed.
+fn is_present(address: usize) -> bool {
+    let mut state = 0u8;
+    // SAFETY: one page of a mapping, and room for its state.
+    let asked = unsafe { libc::mincore(address as *mut libc::c_void, PAGE_BYTES, &raw mut state) };
+    asked == 0 && state & 1 != 0
 }
 
 /// A4. Writes with what a signal handler may call.

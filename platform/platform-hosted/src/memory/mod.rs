@@ -91,7 +91,8 @@ impl Memory for HostedMemory {
         bytes: usize,
         source: Option<Arc<dyn PageSource>>,
     ) -> Result<Box<dyn Region>, ReserveError> {
-        let bytes = bytes.next_multiple_of(PAGE_BYTES).max(PAGE_BYTES);
+        let refused = || ReserveError { message: format!("cannot reserve {bytes} bytes") };
+        let bytes = bytes.checked_next_multiple_of(PAGE_BYTES).ok_or_else(refused)?.max(PAGE_BYTES);
         let source = match source {
             None if self.oracle => Some(Arc::new(Zeroes) as Arc<dyn PageSource>),
             other => other,
@@ -110,7 +111,8 @@ impl Memory for HostedMemory {
 
 impl CodeMemory for HostedMemory {
     fn reserve_code(&self, bytes: usize) -> Result<Box<dyn Region>, ReserveError> {
-        let bytes = bytes.next_multiple_of(PAGE_BYTES).max(PAGE_BYTES);
+        let refused = || ReserveError { message: format!("cannot reserve {bytes} bytes") };
+        let bytes = bytes.checked_next_multiple_of(PAGE_BYTES).ok_or_else(refused)?.max(PAGE_BYTES);
         let options = MmapOptions::new(bytes).map_err(|error| failed("reserve", bytes, error))?;
         // SAFETY: pages that are writable and executable at once; only machine code that this
         // program generated is written there.

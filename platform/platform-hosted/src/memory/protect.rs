@@ -93,7 +93,7 @@ impl Units {
     /// Drops whole units inside a page range; smaller pieces stay.
     fn forget(&self, first_page: usize, pages: usize) {
         let start = (first_page * PAGE_BYTES).div_ceil(UNIT_BYTES);
-        let end = ((first_page + pages) * PAGE_BYTES / UNIT_BYTES).min(self.states.len());
+        let end = (first_page.saturating_add(pages).min(self.bytes / PAGE_BYTES) * PAGE_BYTES / UNIT_BYTES).min(self.states.len());
         for unit in start..end {
             if self.states[unit].load(Ordering::Acquire) == PRESENT {
                 self.protect(unit, libc::PROT_NONE);

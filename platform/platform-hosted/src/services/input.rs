@@ -19,10 +19,10 @@ pub struct Input {
 }
 
 impl Input {
-    /// At most so many bytes, none at the end; would block while there are none. Then the next piece is
-    /// wanted, and `ask` is called if it was not yet.
+    /// At most so many bytes, none at the end; would block while there are none, unless none are asked for.
+    /// Then the next piece is wanted, and `ask` is called if it was not yet.
     pub fn take(&mut self, count: usize, semaphore: Option<u32>, ask: impl FnOnce()) -> Result<Vec<u8>, Refusal> {
-        if self.taken == self.bytes.len() && !self.ended {
+        if self.taken == self.bytes.len() && !self.ended && count > 0 {
             self.waiting.extend(semaphore);
             if !std::mem::replace(&mut self.wanted, true) {
                 ask();

@@ -1,6 +1,8 @@
-//! Conformance: the suites of the crate `conformance`, and the store's, which needs threads.
+//! Conformance: the suites of the crate `conformance`, and what a store owes to several threads.
 
-mod store;
+mod threads;
 
-pub use conformance::{Suite, clock, entropy, memory};
-pub use store::store;
+pub use conformance::{
+    CONTENT_BYTES, Suite, channel, clock, code_memory, console, disk, display, entropy, memory, read_only, service,
+};
+pub use threads::{store, threads};

@@ -1,7 +1,7 @@
 //! How each figure is measured.
 
 use super::program::{self, Folder};
-use super::{Measured, Options, Outcome, awfy, barrier, window};
+use super::{Measured, Options, Outcome, awfy, barrier, clone, growth, window};
 use std::path::Path;
 
 type Figure = (&'static str, fn(&Options) -> Outcome);
@@ -28,6 +28,9 @@ const FIGURES: &[Figure] = &[
     ("boot_desktop_s", |_| boot_desktop()),
     ("first_frame_ms", |_| window::first_frame()),
     ("key_to_pixels_p99_ms", |_| window::key_to_pixels()),
+    ("clone_to_prompt_s", |_| clone::clone_to_prompt()),
+    ("file_growth_idle", |_| growth::growth("idle")),
+    ("file_growth_typing", |_| growth::growth("typing")),
 ];
 
 /// Whether there is a way to measure it.

@@ -7,7 +7,9 @@
 
 mod awfy;
 mod barrier;
+mod clone;
 mod figures;
+mod growth;
 mod history;
 pub mod program;
 pub mod window;

@@ -17,7 +17,8 @@ pub fn build() -> Result<(), String> {
     cargo_build(&mut Command::new(cargo()), &[])
 }
 
-fn cargo() -> std::ffi::OsString {
+/// The cargo that runs this.
+pub fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
