@@ -31,7 +31,7 @@ const TOO_DIRTY_BYTES: usize = 256 << 20;
 /// How often a world that nobody touches gets a moment, while its timers change little.
 const UNTOUCHED_MOMENT_EVERY_NS: u64 = 24 * 3_600_000_000_000;
 /// What is little, in pages.
-const LITTLE_PAGES: usize = 128;
+const LITTLE_PAGES: usize = 32;
 /// By how much an untouched heap may grow before it is collected: bytes, and a part of what it has.
 const UNTOUCHED_GROWTH_BYTES: usize = 256 << 10;
 const UNTOUCHED_GROWTH_PART: usize = 64;
