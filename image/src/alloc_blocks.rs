@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 /// Free runs shorter than these are left alone while the file may grow, so that writes and reads stay
 /// contiguous; the more is free in them, the shorter they may be: a part of all blocks, and the least run
 /// once more than that part is free.
-const SHORT_RUNS: [(u64, u64); 3] = [(4, 1), (32, 8), (u64::MAX, 32)];
+const SHORT_RUNS: [(u64, u64); 3] = [(4, 1), (64, 4), (u64::MAX, 32)];
 
 /// What a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 //! - V4 Moments are thinned when it is time ([`Thinner`]).
 //! - V5 A world is not closed while a collection is overdue: a world of short sessions has no other time
 //!   for it. What was done is durable before.
-//! - V6 A world that nobody has touched since its last snapshot, and whose timers changed little, is saved
+//! - V6 A world that nobody has touched since its last snapshot, and whose timers did little, is saved
 //!   without a moment to go back to, but for one a day, and what its timers left behind is collected: a
 //!   clock that ticks beside its owner does not fill the disk. Each snapshot is as durable as any other.
 
@@ -30,8 +30,10 @@ const SAVE_EVERY_NS: u64 = 2_000_000_000;
 const TOO_DIRTY_BYTES: usize = 256 << 20;
 /// How often a world that nobody touches gets a moment, while its timers change little.
 const UNTOUCHED_MOMENT_EVERY_NS: u64 = 24 * 3_600_000_000_000;
-/// What is little, in pages.
-const LITTLE_PAGES: usize = 32;
+/// What is little: pages changed, and polls of the machine (of some 30 µs each), so that a program that runs
+/// on and on in its small world leaves moments.
+const LITTLE_PAGES: usize = 128;
+const LITTLE_POLLS: u64 = 8_000;
 /// By how much an untouched heap may grow before it is collected: bytes, and a part of what it has.
 const UNTOUCHED_GROWTH_BYTES: usize = 256 << 10;
 const UNTOUCHED_GROWTH_PART: usize = 64;
@@ -70,6 +72,8 @@ pub struct Saver {
     /// moment.
     touches: u64,
     moment_ns: u64,
+    /// How often the machine had polled at the last snapshot.
+    polls: u64,
     /// The least that an untouched heap has held.
     rest_bytes: usize,
 }
@@ -93,6 +97,7 @@ impl Saver {
             wanted: 0,
             touches: 0,
             moment_ns: now,
+            polls: 0,
             rest_bytes: 0,
         }
     }
@@ -159,7 +164,8 @@ impl Saver {
             self.rest_bytes = used;
             vm.heap.request_mark();
         }
-        let little = vm.heap.space().dirty_pages().len() <= LITTLE_PAGES;
+        let ran = vm.polls() - core::mem::replace(&mut self.polls, vm.polls());
+        let little = ran <= LITTLE_POLLS && vm.heap.space().dirty_pages().len() <= LITTLE_PAGES;
         if untouched && little && now.saturating_sub(self.moment_ns) < UNTOUCHED_MOMENT_EVERY_NS {
             return Keep::No;
         }

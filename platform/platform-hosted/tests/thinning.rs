@@ -1,5 +1,6 @@
 //! The file of a world that only ever lives for moments, or whose program makes a snapshot after the
-//! other, does not grow for ever: what its moments hold beyond the budget is let go all the same.
+//! other, does not grow for ever: what its moments hold beyond the budget is let go all the same. And a
+//! program that runs on leaves moments, however little it changes.
 
 mod common;
 
@@ -50,4 +51,20 @@ fn a_program_of_many_snapshots_is_thinned() {
     assert_eq!(run.status, 0, "{run:?}");
     assert!(length(&world) < MOST, "{} bytes", length(&world));
     assert_eq!(warm(&["check", &world]).status, 0);
+}
+
+#[test]
+fn a_program_that_runs_on_in_a_small_world_leaves_moments() {
+    let folder = Folder::new("thin-little");
+    let world = folder.world("a.world");
+    // Until it sees a few of them; a machine that leaves none is told from a busy one by its patience.
+    let program = format!(
+        "| before until | before := Moment all size. Smalltalk at: #Tally put: 0. \
+         until := Time millisecondClockValue + {}. \
+         [ Moment all size >= (before + 3) or: [ Time millisecondClockValue > until ] ] whileFalse: [ \
+             1000 timesRepeat: [ Smalltalk at: #Tally put: (Smalltalk at: #Tally) + 1 ] ]. \
+         Moment all size - before",
+        common::time::PATIENCE.as_millis()
+    );
+    assert_eq!(warm(&["eval", &world, &program]).out, "3\n");
 }

@@ -107,6 +107,11 @@ impl Vm {
         !self.owed.is_empty() || self.services.iter().any(|service| service.may_ring())
     }
 
+    /// How often processes looked around so far: a measure of how much ran.
+    pub fn polls(&self) -> u64 {
+        self.counters.polls
+    }
+
     /// A slice of the collection that runs, if one does; answers what else the heap wants.
     pub fn tend(&mut self) -> Wants {
         loop {
