@@ -5,7 +5,7 @@
 //!   updated. Weak slots are not followed; ephemerons count as strong.
 //! - G2 Age is counted in bytes allocated in eden since. Survivors younger than the threshold go to
 //!   young blocks, which keep the stamp of what they hold; the others to old blocks. Where many survived
-//!   the last scavenge, whoever survives a second one is old: pauses are made of copies.
+//!   the last scavenge of the least eden, whoever survives a second one is old: pauses are made of copies.
 //! - G3 Forwarding lives in a side table (in eden, in the header): young blocks are pages of the
 //!   image, and may be frozen.
 //! - G4 After a scavenge R holds exactly the cards that refer to young objects, those of newly old
@@ -57,7 +57,7 @@ pub(super) struct Scavenger {
     forward: Vec<Box<ForwardTable>>,
     survived: usize,
     tenured: usize,
-    /// Many survived the last scavenge: what survives a second one is old.
+    /// Many survived the last scavenge though eden is small: what survives a second one is old.
     hurries: bool,
     exhausted: bool,
 }
@@ -517,8 +517,8 @@ impl Heap {
         self.statistics.tenured_bytes += self.scavenger.tenured as u64;
         self.old_growth += self.scavenger.tenured;
         self.allocated_before = self.allocated_bytes();
-        let hurries = self.config.tenure_bytes.is_none();
-        self.scavenger.hurries = hurries && self.scavenger.survived + self.scavenger.tenured > MANY_SURVIVORS;
+        let is_least = self.eden_bytes() < 2 * self.config.eden_min && self.config.tenure_bytes.is_none();
+        self.scavenger.hurries = is_least && self.scavenger.survived + self.scavenger.tenured > MANY_SURVIVORS;
         let bytes = self.next_eden_bytes();
         self.reset_eden(bytes);
     }
@@ -528,9 +528,9 @@ impl Heap {
         let now = self.eden_bytes();
         let survivors = self.scavenger.survived + self.scavenger.tenured;
         let wanted = if survivors > MANY_SURVIVORS {
-            (now / 4).max(now / 4 * 3 * MANY_SURVIVORS / survivors)
+            now / 2
         } else if survivors < FEW_SURVIVORS {
-            now + now / 4
+            now * 2
         } else {
             now
         };
