@@ -27,7 +27,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use platform::events::Event;
 use platform::operations::{DisplayOperation, Fields, Packed};
-use platform::{Handle, Refusal, Reply, Request};
+use platform::{Handle, Refusal, Reply, Request, Slots};
 
 /// The most frames that wait to be told of.
 const MOST_TOLD: usize = 64;
@@ -96,8 +96,7 @@ pub trait Screen: Send {
 
 /// Surfaces and what they share.
 pub struct Display {
-    session: u64,
-    slots: Vec<(u32, Option<Slot>)>,
+    slots: Slots<Slot>,
     workshop: Workshop,
     screen: Box<dyn Screen>,
     /// What was chosen where the machine shows an emergency.
@@ -136,32 +135,11 @@ impl Display {
     /// No surfaces yet.
     pub fn new(session: u64, screen: Box<dyn Screen>, source: Option<Box<dyn FontSource>>) -> Display {
         let workshop = Workshop { fonts: Fonts::new(source), glyphs: Glyphs::default() };
-        Display { session, slots: Vec::new(), workshop, screen, choice: None }
-    }
-
-    fn add(&mut self, slot: Slot) -> Handle {
-        let free = self.slots.iter().position(|(_, slot)| slot.is_none());
-        let place = free.unwrap_or_else(|| {
-            self.slots.push((0, None));
-            self.slots.len() - 1
-        });
-        let mut generation = 0;
-        if let Some(entry) = self.slots.get_mut(place) {
-            entry.0 += 1;
-            generation = entry.0;
-            entry.1 = Some(slot);
-        }
-        Handle { session: self.session, slot: place as u32, generation }
+        Display { slots: Slots::new(session), workshop, screen, choice: None }
     }
 
     fn slot(&mut self, handle: Handle) -> Result<&mut Slot, Refusal> {
-        if handle.session != self.session {
-            return Err(Refusal::Stale);
-        }
-        match self.slots.get_mut(handle.slot as usize) {
-            Some((generation, Some(slot))) if *generation == handle.generation => Ok(slot),
-            _ => Err(Refusal::Stale),
-        }
+        self.slots.get_mut(handle).ok_or(Refusal::Stale)
     }
 
     fn layout(&mut self, handle: Handle, id: u32) -> Result<Arc<Laid>, Refusal> {
@@ -201,7 +179,7 @@ impl Display {
         let (width, height) = (width.clamp(1, MOST_LOGICAL), height.clamp(1, MOST_LOGICAL));
         let base = Scale::default();
         let surface = Surface::new(width as i32, height as i32, base);
-        let handle = self.add(Slot::new(surface, base, true));
+        let handle = self.slots.insert(Slot::new(surface, base, true));
         let opened = self.screen.open(handle, WindowWish { title, width, height });
         if opened.is_err() {
             self.forget(handle);
@@ -215,13 +193,11 @@ impl Display {
         let mut slot = Slot::new(Surface::new(pixels(width), pixels(height), base), base, false);
         let resized = slot.resized();
         slot.take(self.screen.milliseconds(), resized);
-        Ok(self.add(slot))
+        Ok(self.slots.insert(slot))
     }
 
     fn forget(&mut self, handle: Handle) {
-        if let Some((_, slot)) = self.slots.get_mut(handle.slot as usize) {
-            *slot = None;
-        }
+        let _ = self.slots.remove(handle);
     }
 
     fn without_handle(&mut self, operation: DisplayOperation, fields: &mut Fields<'_>) -> Result<Vec<u8>, Refusal> {
@@ -359,9 +335,8 @@ impl Display {
     }
 
     fn measure(&mut self, handle: Handle, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
-        self.slot(handle)?;
         let Display { slots, workshop, .. } = self;
-        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
+        let slot = slots.get_mut(handle).ok_or(Refusal::Stale)?;
         let measured = slot.surface.measure(bytes, &mut workshop.fonts).map_err(Refusal::Malformed)?;
         let put = |packed: Packed, (id, laid): (u32, Arc<Laid>)| {
             packed.u32(id).u32(laid.lines.len() as u32).i32(units(laid.width)).i32(units(laid.height))
@@ -370,10 +345,9 @@ impl Display {
     }
 
     fn present(&mut self, handle: Handle, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
-        self.slot(handle)?;
         let (now, milliseconds) = (self.screen.nanoseconds(), self.screen.milliseconds());
         let Display { slots, workshop, screen, .. } = self;
-        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
+        let slot = slots.get_mut(handle).ok_or(Refusal::Stale)?;
         let carets: Vec<_> = slot.surface.carets().collect();
         let header = slot.surface.present(bytes, &mut workshop.fonts).map_err(Refusal::Malformed)?;
         if !slot.surface.carets().eq(carets) {
@@ -412,9 +386,8 @@ impl Display {
     }
 
     fn picture(&mut self, handle: Handle) -> Result<Vec<u8>, Refusal> {
-        self.slot(handle)?;
         let Display { slots, workshop, .. } = self;
-        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Err(Refusal::Stale) };
+        let slot = slots.get_mut(handle).ok_or(Refusal::Stale)?;
         let (width, height) = slot.surface.extent();
         if width == 0 || height == 0 {
             return Err(failed("notFound", format!("a surface of {width} by {height} pixels has no picture")));
@@ -526,7 +499,7 @@ impl Display {
 
     fn draw_emergency(&mut self, handle: Handle) {
         let Display { slots, workshop, .. } = self;
-        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return };
+        let Some(slot) = slots.get_mut(handle) else { return };
         let Some((emergency, surface)) = &mut slot.emergency else { return };
         let (width, height) = surface.logical();
         let theme = slot.surface.theme();
@@ -556,11 +529,7 @@ impl Display {
 
     /// The handles of all windows.
     pub fn windows(&self) -> Vec<Handle> {
-        let windows = self.slots.iter().enumerate().filter_map(|(place, (generation, slot))| {
-            slot.as_ref().filter(|slot| slot.is_window)?;
-            Some(Handle { session: self.session, slot: place as u32, generation: *generation })
-        });
-        windows.collect()
+        self.slots.iter().filter(|(_, slot)| slot.is_window).map(|(handle, _)| handle).collect()
     }
 
     /// Tells a surface its size in device pixels and its scale (`None`: as they are); posts Resized.
@@ -615,11 +584,8 @@ impl Display {
     /// rectangles {left, top, width, height} that changed.
     pub fn paint(&mut self, handle: Handle, target: &mut Target<'_>, age: u8) -> Vec<(u32, u32, u32, u32)> {
         let start = self.screen.nanoseconds();
-        if self.slot(handle).is_err() {
-            return Vec::new();
-        }
         let Display { slots, workshop, .. } = self;
-        let Some((_, Some(slot))) = slots.get_mut(handle.slot as usize) else { return Vec::new() };
+        let Some(slot) = slots.get_mut(handle) else { return Vec::new() };
         let painted = slot.shown().paint(target, age, workshop);
         slot.painted_ns = self.screen.nanoseconds().saturating_sub(start);
         painted
